@@ -1,0 +1,1 @@
+"""The daemon: settings, tables, inbox, staleness, queue and supervision. It never loads torch."""

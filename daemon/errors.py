@@ -1,0 +1,75 @@
+"""Errors that people see: one clear sentence each, with what, where and what to do.
+
+ServiceError               carries `code` (short, stable) and `status` (the HTTP status it maps to)
+├── InvalidInputError      400: a name, field, path or file that cannot be accepted
+├── NotFoundError          404: an unknown character, file or inference
+├── ConflictError          409: exists already, or has to be done in another order
+├── TooLargeError          413: a body over the limit
+├── UnsupportedAudioError  415 is not in the contract, so 400: not audio
+├── BusyError              503: the database or disk is busy; try again
+├── StorageError           507: no room left
+└── SettingsError          the settings are wrong; lists every problem at once (exit code 2)
+"""
+
+from __future__ import annotations
+
+
+class ServiceError(Exception):
+    """A refusal or failure with one clear sentence."""
+
+    code = "error"
+    status = 500
+
+
+class InvalidInputError(ServiceError):
+    """Input that cannot be accepted."""
+
+    code = "invalid_input"
+    status = 400
+
+
+class NotFoundError(ServiceError):
+    """Something that does not exist."""
+
+    code = "not_found"
+    status = 404
+
+
+class ConflictError(ServiceError):
+    """A request that does not fit the present state."""
+
+    code = "conflict"
+    status = 409
+
+
+class TooLargeError(ServiceError):
+    """A body over the size limit."""
+
+    code = "too_large"
+    status = 413
+
+
+class UnsupportedAudioError(InvalidInputError):
+    """A file that is not audio of an accepted kind."""
+
+    code = "not_audio"
+
+
+class BusyError(ServiceError):
+    """A resource that is busy for now."""
+
+    code = "busy"
+    status = 503
+
+
+class StorageError(ServiceError):
+    """No room left on the disk."""
+
+    code = "storage_full"
+    status = 507
+
+
+class SettingsError(ServiceError):
+    """Settings that cannot be used."""
+
+    code = "settings"

@@ -1,0 +1,245 @@
+"""The tables. Rows are built through `daemon.store`; nothing else writes them.
+
+Times are timezone-aware UTC. Enumerations are stored by value as text. Paths in Artifact and Voice are relative to
+the character's folder, so that a rename does not touch them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def now() -> datetime:
+    """Return the present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Store aware datetimes as UTC; SQLite keeps no zone, so it is put back on reading."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Drop the zone after moving to UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Put UTC back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Status(StrEnum):
+    """The words of the REST contract. `outdated` is always computed and never stored."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    OUTDATED = "outdated"
+
+
+class Origin(StrEnum):
+    """How a recording came in."""
+
+    INBOX = "inbox"
+    API = "api"
+    MANUAL = "manual"
+    """Put into raw_audio/ by hand."""
+
+
+def _owner(nullable: bool = False) -> Any:
+    return Field(
+        sa_column=Column(Integer, ForeignKey("character.id", ondelete="CASCADE"), nullable=nullable, index=True)
+    )
+
+
+def _time(nullable: bool = False) -> Any:
+    if nullable:
+        return Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    return Field(default_factory=now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class Character(SQLModel, table=True):
+    """One voice to be cloned."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=64)
+    """In Unicode NFC."""
+    config: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """The CharacterConfig of the REST contract without `character_name`."""
+    is_default: bool = False
+    renaming_to: str | None = None
+    """A rename that has begun: its folders are moved, then the name; a crash in between is finished at start."""
+    created_at: datetime = _time()
+    updated_at: datetime = _time()
+
+
+class AudioFile(SQLModel, table=True):
+    """One recording in raw_audio/."""
+
+    __table_args__ = (UniqueConstraint("character_id", "filename"), Index(None, "character_id", "sha256"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    character_id: int = _owner()
+    filename: str
+    sha256: str
+    size_bytes: int
+    mtime_ns: int
+    duration_s: float | None = None
+    sample_rate_hz: int | None = None
+    origin: str = Field(default=Origin.INBOX, sa_type=String)
+    transcript_text: str | None = None
+    transcript_language: str | None = None
+    created_at: datetime = _time()
+    modified_at: datetime = _time()
+
+
+class Artifact(SQLModel, table=True):
+    """What a step made of one item (see pipeline.protocol.ArtifactRecord)."""
+
+    __table_args__ = (UniqueConstraint("character_id", "step", "item"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    character_id: int = _owner()
+    step: str
+    item: str
+    input_hash: str
+    output_hash: str
+    outputs: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    detail: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime = _time()
+
+
+class TranscriptEdit(SQLModel, table=True):
+    """What a person made of one clip's transcript; it wins over recognition."""
+
+    __table_args__ = (UniqueConstraint("character_id", "clip"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    character_id: int = _owner()
+    clip: str
+    text: str | None = None
+    language: str | None = None
+    excluded: bool = False
+    updated_at: datetime = _time()
+
+
+class Job(SQLModel, table=True):
+    """One processing or training of one character. The truth about the queue."""
+
+    __table_args__ = (
+        Index(
+            "uq_job_active",
+            "character_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("status IN ('pending', 'running')"),
+        ),
+        Index(None, "status"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    character_id: int = _owner()
+    kind: str
+    origin: str = Field(default=Origin.API, sa_type=String)
+    """`inbox`: queued by itself when the inbox was quiet, so training follows by itself; `api`: somebody asked."""
+    status: str = Field(default=Status.PENDING, sa_type=String)
+    step: str | None = None
+    progress: float = 0.0
+    """0 to 100."""
+    attempt: int = 0
+    cancel_requested: bool = False
+    not_before: datetime | None = _time(nullable=True)
+    """A retry after a resource error waits until then."""
+    pid: int | None = None
+    pid_started: float | None = None
+    """Start time of that process in seconds since boot, so that a reused pid is never killed."""
+    created_at: datetime = _time()
+    started_at: datetime | None = _time(nullable=True)
+    completed_at: datetime | None = _time(nullable=True)
+    error_code: str | None = None
+    error: str | None = None
+    log_path: str | None = None
+
+
+class Inference(SQLModel, table=True):
+    """One sentence to speak."""
+
+    __table_args__ = (Index(None, "status"), Index(None, "created_at"))
+
+    id: str = Field(primary_key=True)
+    """32 hexadecimal digits."""
+    character_id: int | None = Field(
+        sa_column=Column(Integer, ForeignKey("character.id", ondelete="SET NULL"), nullable=True, index=True)
+    )
+    character_name: str
+    target_text: str
+    request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """The request as accepted, with defaults filled in."""
+    status: str = Status.PENDING
+    progress: float = 0.0
+    attempt: int = 0
+    cancel_requested: bool = False
+    created_at: datetime = _time()
+    started_at: datetime | None = _time(nullable=True)
+    completed_at: datetime | None = _time(nullable=True)
+    output_path: str | None = None
+    """Relative to the work directory."""
+    error_message: str | None = None
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """Voice used, warnings, seconds of audio, seconds it took."""
+
+
+class Voice(SQLModel, table=True):
+    """A finished training: the two model files and what they came from."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    character_id: int = _owner()
+    job_id: int | None = None
+    family: str
+    sovits_path: str
+    gpt_path: str
+    input_hash: str
+    trained_from: str
+    """`random weights` or the name of the base; shown wherever a person would mistake it for a usable voice."""
+    metrics: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    active: bool = True
+    created_at: datetime = _time()
+
+
+class Event(SQLModel, table=True):
+    """Append-only: what changed, in the order in which it was committed."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _time()
+    character_id: int | None = Field(
+        sa_column=Column(Integer, ForeignKey("character.id", ondelete="SET NULL"), nullable=True, index=True)
+    )
+    job_id: int | None = None
+    kind: str
+    """Dotted words: character.created, audio.added, job.started, step.finished …"""
+    data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class ServiceState(SQLModel, table=True):
+    """Facts that processes tell each other: heartbeat, watcher health, pids."""
+
+    key: str = Field(primary_key=True)
+    value: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    updated_at: datetime = _time()
