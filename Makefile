@@ -39,7 +39,7 @@ check: $(READY) ## ruff and mypy
 	@$(BIN)/mypy
 
 bench: $(READY) ## every benchmark; tables here, JSON in benchmarks/results/
-	@for each in benchmarks/bench_*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --quiet --extra offline --extra dev --universal --python-version 3.11 \

@@ -97,6 +97,8 @@ class TrainingSettings(_Section):
     """A job that ends without a verdict (crash, kill) this often has failed."""
     cancel_grace_s: float = Field(default=10.0, ge=0)
     """Seconds between SIGTERM and SIGKILL for a worker."""
+    stall_seconds: float = Field(default=3600.0, ge=0)
+    """A worker that gives no sign of life for this long is ended and its job tried again; 0 never."""
     retry_seconds: float = Field(default=60.0, ge=0)
     """Pause before a job is tried again after a lack of disk space or memory."""
 
@@ -114,7 +116,7 @@ class InboxSettings(_Section):
     """How often disk and database are compared even when no event came."""
     min_duration_s: float = Field(default=0.3, ge=0)
     """Shorter recordings are rejected."""
-    max_duration_s: float = Field(default=4 * 3600.0, gt=0)
+    max_duration_s: float = Field(default=7200.0, gt=0)
     """Longer recordings are rejected."""
     free_bytes_reserve: int = Field(default=268_435_456, ge=0)
     """Nothing is taken when less than this would stay free."""
@@ -136,6 +138,9 @@ class InferenceSettings(_Section):
     """The voice worker leaves after this long without a request."""
     max_text_characters: int = Field(default=5000, ge=1)
     timeout_s: float = Field(default=900.0, gt=0)
+    """A sentence that takes longer fails."""
+    keep_days: float = Field(default=0.0, ge=0)
+    """Spoken sentences older than this are removed; 0 keeps them for ever."""
 
 
 class LogSettings(_Section):
@@ -146,6 +151,8 @@ class LogSettings(_Section):
     """A file to log to as well, rotated."""
     max_bytes: int = Field(default=10_000_000, ge=10_000)
     backups: int = Field(default=5, ge=1)
+    keep_events_days: float = Field(default=90.0, gt=0)
+    """Older events are forgotten."""
 
 
 class Settings(_Section):

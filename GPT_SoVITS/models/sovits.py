@@ -1,0 +1,258 @@
+"""SoVITS (s2): content codes, phones and a reference voice to a waveform.
+
+A conditional variational auto-encoder with a flow and a GAN-trained waveform decoder (VITS, Kim et al. 2021), with
+quantised content features in place of aligned text. One class for all families; sizes come from SovitsConfig.
+A frame is one hop (20 ms); a code stands for two frames. Call `eval()` before `extract_codes` and `decode`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from GPT_SoVITS.families import AudioConfig, SovitsConfig
+from GPT_SoVITS.models.flow import Flow
+from GPT_SoVITS.models.posterior_encoder import PosteriorEncoder
+from GPT_SoVITS.models.quantizer import Quantizer
+from GPT_SoVITS.models.style_encoder import StyleEncoder
+from GPT_SoVITS.models.text_encoder import TextEncoder
+from GPT_SoVITS.models.waveform_decoder import WaveformDecoder
+from GPT_SoVITS.models.weight_norm import fold_weight_norm
+
+FRAMES_PER_CODE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SovitsBatch:
+    """A padded training batch. `ssl` and `spectrogram` have the same, even number of frames T."""
+
+    ssl: Tensor
+    """Content features, float [B, ssl_channels, T]."""
+    spectrogram: Tensor
+    """Magnitudes, float [B, bins, T]."""
+    spectrogram_lengths: Tensor
+    """Valid frames, int64 [B]."""
+    phones: Tensor
+    """Phone ids, int64 [B, P]."""
+    phones_lengths: Tensor
+    """Valid phones, int64 [B]."""
+    speaker_vectors: Tensor | None = None
+    """Float [B, speaker_vector_channels], for families that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SovitsOutput:
+    """What the losses need. Latents are [B, inter, T], zero where padded."""
+
+    wave: Tensor
+    """Generated slices, [B, 1, segment_samples], -1..1."""
+    slice_starts: Tensor
+    """First frame of each slice, int64 [B]."""
+    mask: Tensor
+    """1 at valid frames, [B, 1, T]."""
+    posterior_sample: Tensor
+    prior_sample: Tensor
+    """The posterior's sample after the flow."""
+    prior_mean: Tensor
+    prior_log_scale: Tensor
+    posterior_mean: Tensor
+    posterior_log_scale: Tensor
+
+
+def length_mask(lengths: Tensor, frames: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return [B, 1, frames], 1 at positions below lengths int64 [B]."""
+    return (torch.arange(frames, device=lengths.device) < lengths[:, None]).unsqueeze(1).to(dtype)
+
+
+def slice_frames(x: Tensor, starts: Tensor, frames: int) -> Tensor:
+    """Cut [B, C, frames] out of x [B, C, T], item b from position starts[b] (int64 [B]) on."""
+    positions = starts[:, None] + torch.arange(frames, device=x.device)
+    return x.gather(2, positions[:, None, :].expand(-1, x.shape[1], -1))
+
+
+class SovitsModel(nn.Module):
+    """The generator: everything but the discriminators."""
+
+    def __init__(self, config: SovitsConfig, audio: AudioConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.slice_length_frames = config.segment_samples // audio.hop_samples
+        bins = audio.spectrogram_channels
+        self.style_bins = config.style_channels or bins
+        inter, hidden, gin = config.inter_channels, config.hidden_channels, config.gin_channels
+        self.enc_p = TextEncoder(config)
+        self.dec = WaveformDecoder(config)
+        self.enc_q = PosteriorEncoder(bins, inter, hidden, config.posterior_layers, gin)
+        self.flow = Flow(inter, hidden, config.flow_blocks, config.flow_layers, gin)
+        self.ref_enc = StyleEncoder(self.style_bins, config.style_hidden, gin)
+        self.ssl_proj = nn.Conv1d(config.ssl_channels, config.ssl_channels, FRAMES_PER_CODE, stride=FRAMES_PER_CODE)
+        self.quantizer = Quantizer(config.codebook_size, config.ssl_channels)
+        self.takes_speaker_vector = config.speaker_vector_channels is not None
+        if config.speaker_vector_channels is not None:
+            self.sv_emb = nn.Linear(config.speaker_vector_channels, gin)
+            self.ge_to512 = nn.Linear(gin, config.mrte_channels)
+            self.prelu = nn.PReLU(num_parameters=gin)
+
+    def extract_codes(self, ssl: Tensor) -> Tensor:
+        """Return codes int64 [B, 1, T // 2] of content features ssl [B, ssl_channels, T]; never carries a gradient.
+
+        Raises:
+            CheckpointError: the codebook was neither loaded nor fitted.
+        """
+        with torch.no_grad():
+            return self.quantizer.encode(self.ssl_proj(ssl))
+
+    def fit_codebook(self, features: Iterable[Tensor], generator: torch.Generator | None = None) -> None:
+        """Make the codebook of a model that starts from random weights, by k-means.
+
+        Args:
+            features: content features of each clip, [ssl_channels, T].
+            generator: makes the choice of first entries repeatable.
+
+        Raises:
+            TrainingDataError: there are no features.
+        """
+        with torch.no_grad():
+            rows = [self.ssl_proj(clip.unsqueeze(0)).squeeze(0).mT for clip in features if clip.shape[-1] > 1]
+            self.quantizer.fit(torch.cat(rows) if rows else torch.empty(0, self.config.ssl_channels), generator)
+
+    def style(self, spectrogram: Tensor, speaker_vector: Tensor | None = None, *, mask: Tensor | None = None) -> Tensor:
+        """Return the timbre [B, gin, 1] of a reference.
+
+        Args:
+            spectrogram: magnitudes [B, bins, T].
+            speaker_vector: [B, speaker_vector_channels], for families that have one.
+            mask: [B, 1, T], 1 where valid; all frames if left out.
+
+        Raises:
+            ValueError: the family needs a speaker vector and got none, or the other way round.
+        """
+        if (speaker_vector is None) == self.takes_speaker_vector:
+            need = "needs" if self.takes_speaker_vector else "takes no"
+            raise ValueError(f"model family {self.config.version} {need} speaker vector beside the spectrogram")
+        if mask is None:
+            mask = spectrogram.new_ones(spectrogram.shape[0], 1, spectrogram.shape[2])
+        timbre: Tensor = self.ref_enc(spectrogram[:, : self.style_bins], mask)
+        if speaker_vector is not None:
+            timbre = self.prelu(timbre + self.sv_emb(speaker_vector).unsqueeze(-1))
+        return timbre
+
+    def _style_for_text(self, style: Tensor) -> Tensor:
+        """Narrow the timbre [B, gin, 1] to what `enc_p` takes."""
+        narrowed: Tensor = self.ge_to512(style.mT).mT if self.takes_speaker_vector else style
+        return narrowed
+
+    def _content(self, codes: Tensor) -> Tensor:
+        """Codes [B, 1, N] → content rows at frame rate [B, ssl_channels, 2N]"""
+        return self.quantizer.decode(codes).repeat_interleave(FRAMES_PER_CODE, dim=2)
+
+    def forward(
+        self,
+        batch: SovitsBatch,
+        *,
+        noise: Tensor | None = None,
+        slice_starts: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> SovitsOutput:
+        """Run the training pass.
+
+        Args:
+            batch: see SovitsBatch.
+            noise: standard normal [B, inter, T] for the posterior; drawn if left out.
+            slice_starts: first frame of each generated slice, int64 [B]; drawn evenly if left out.
+            generator: source of what is drawn.
+        """
+        frames = batch.spectrogram.shape[2]
+        mask = length_mask(batch.spectrogram_lengths, frames, batch.spectrogram.dtype)
+        text_mask = length_mask(batch.phones_lengths, batch.phones.shape[1], batch.spectrogram.dtype)
+        style = self.style(batch.spectrogram, batch.speaker_vectors, mask=mask)
+        content = self._content(self.extract_codes(batch.ssl))
+        prior = self.enc_p(content, mask, batch.phones, text_mask, self._style_for_text(style))
+        if noise is None:
+            noise = _normal((mask.shape[0], self.config.inter_channels, frames), mask, generator)
+        posterior = self.enc_q(batch.spectrogram, mask, style.detach(), noise)
+        if slice_starts is None:
+            slice_starts = self._draw_slice_starts(batch.spectrogram_lengths, generator)
+        latent = slice_frames(posterior.sample, slice_starts, self.slice_length_frames)
+        return SovitsOutput(
+            wave=self.dec(latent, style),
+            slice_starts=slice_starts,
+            mask=mask,
+            posterior_sample=posterior.sample,
+            prior_sample=self.flow(posterior.sample, mask, style),
+            prior_mean=prior.mean,
+            prior_log_scale=prior.log_scale,
+            posterior_mean=posterior.mean,
+            posterior_log_scale=posterior.log_scale,
+        )
+
+    def _draw_slice_starts(self, lengths: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Draw where a slice begins, evenly among the places where it fits: int64 [B]."""
+        places = (lengths - self.slice_length_frames + 1).clamp(min=1)
+        return (torch.rand(lengths.shape, generator=generator, device=lengths.device) * places).long()
+
+    def decode(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        references: Sequence[Tensor],
+        speaker_vectors: Sequence[Tensor] | None = None,
+        *,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        noise: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Speak one sentence, without gradients.
+
+        Args:
+            codes: int64 [1, 1, N].
+            phones: ids of the text, int64 [1, P].
+            references: magnitudes [1, bins, T] of one or more recordings; their timbres are averaged.
+            speaker_vectors: one [1, speaker_vector_channels] a reference, for families that have one.
+            noise_scale: how far the sample strays from the prior's mean.
+            speed: above 1 is faster.
+            noise: standard normal [1, inter, frames]; drawn if left out.
+            generator: source of what is drawn.
+
+        Returns:
+            The wave [1, 1, samples], -1..1; 2 N hops long at speed 1, else int(2 N / speed) + 1 hops.
+
+        Raises:
+            ValueError: no reference, or speaker vectors do not match the references or the family.
+        """
+        with torch.inference_mode():
+            style = self._mean_style(references, speaker_vectors)
+            content = self._content(codes)
+            mask = style.new_ones(1, 1, content.shape[2])
+            text_mask = style.new_ones(1, 1, phones.shape[1])
+            latent = self.enc_p.latent(content, mask, phones, text_mask, self._style_for_text(style))
+            prior = self.enc_p.prior(latent, mask, speed)
+            if noise is None:
+                noise = _normal(prior.mean.shape, prior.mean, generator)
+            sample = prior.mean + noise * prior.log_scale.exp() * noise_scale
+            wave: Tensor = self.dec(self.flow.inverse(sample, prior.mask, style) * prior.mask, style)
+            return wave
+
+    def _mean_style(self, references: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None) -> Tensor:
+        """Average the timbres of the references: [1, gin, 1]."""
+        if not references:
+            raise ValueError("no reference recording was given: pass at least one spectrogram")
+        vectors: Sequence[Tensor | None] = speaker_vectors if speaker_vectors is not None else [None] * len(references)
+        if len(vectors) != len(references):
+            raise ValueError(
+                f"{len(references)} references came with {len(vectors)} speaker vectors: pass one for each"
+            )
+        styles = [self.style(reference, vector) for reference, vector in zip(references, vectors, strict=True)]
+        return torch.stack(styles).mean(dim=0)
+
+    def remove_weight_norm(self) -> None:
+        """Fold weight normalisation for faster inference; see `fold_weight_norm`."""
+        fold_weight_norm(self)
+
+
+def _normal(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)

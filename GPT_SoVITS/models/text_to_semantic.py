@@ -1,0 +1,186 @@
+"""The text-to-semantic model (s1, "GPT"): phones and text features in, 25 Hz semantic tokens out.
+
+One stack reads [text | audio]: text sees all of the text, audio sees the text and the audio before it. The last text
+position predicts the first token, so there is no start token; token 1024 ends a sequence.
+
+Two rules of the public implementation look accidental and are kept, since the public weights were trained with them:
+the padding mask of the text lies on the left although phones are padded on the right, and places after the end of a
+shorter sequence are trained as end tokens.
+
+Letters in shape comments: B batch, P phones, T tokens, C width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from GPT_SoVITS.families import GptConfig
+from GPT_SoVITS.models.position import SinePosition
+from GPT_SoVITS.models.semantic_generation import (
+    Generation,
+    GenerationOptions,
+    Progress,
+    SemanticText,
+    generate,
+    generate_batch,
+)
+from GPT_SoVITS.models.semantic_transformer import SemanticTransformer, visibility
+
+_ACCURACY_TOP = 3
+_PREFERENCE_BETA = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedCodes:
+    """Damaged copies of the batch's codes for preference training: codes int64 [B, R], lengths int64 [B]."""
+
+    codes: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutput:
+    """What one batch gives: both values are scalars, `loss` is a sum over batch and time."""
+
+    loss: Tensor
+    accuracy: Tensor
+    """Share of tokens (end tokens aside) that are among the three best guesses."""
+    preference_loss: Tensor | None = None
+    """The part of `loss` that comes from preference training, when rejected codes were given."""
+
+
+class TokenEmbedding(nn.Module):
+    """A table of vectors, under the parameter name of the public checkpoints."""
+
+    def __init__(self, tokens: int, width: int) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(tokens, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Look up int64 [...] and return [..., C]."""
+        out: Tensor = self.word_embeddings(tokens)
+        return out
+
+
+class TextToSemantic(nn.Module):
+    """Phones and text features to semantic tokens; sizes come from `config`."""
+
+    def __init__(self, config: GptConfig) -> None:
+        super().__init__()
+        width = config.hidden_dim
+        self.config = config
+        self.bert_proj = nn.Linear(config.bert_channels, width)
+        self.ar_text_embedding = TokenEmbedding(config.phoneme_vocab_size, width)
+        self.ar_text_position = SinePosition(width, config.p_dropout)
+        self.ar_audio_embedding = TokenEmbedding(config.vocab_size, width)
+        self.ar_audio_position = SinePosition(width, config.p_dropout)
+        self.h = SemanticTransformer(config)
+        self.ar_predict_layer = nn.Linear(width, config.vocab_size, bias=False)
+
+    def embed_text(self, phones: Tensor, bert: Tensor) -> Tensor:
+        """Return [B, P, C] for phones int64 [B, P] and text features float [B, bert channels, P]."""
+        x = self.ar_text_embedding(phones) + self.bert_proj(bert.transpose(1, 2))
+        out: Tensor = self.ar_text_position(x)
+        return out
+
+    def embed_codes(self, codes: Tensor, first: int = 0) -> Tensor:
+        """Return [B, T, C] for codes int64 [B, T], the first of which stands at position `first`."""
+        out: Tensor = self.ar_audio_position(self.ar_audio_embedding(codes), first)
+        return out
+
+    def forward(
+        self,
+        phones: Tensor,
+        phones_lengths: Tensor,
+        codes: Tensor,
+        codes_lengths: Tensor,
+        bert: Tensor,
+        rejected: RejectedCodes | None = None,
+    ) -> TrainingOutput:
+        """Return the loss of one batch, teacher-forced.
+
+        Args:
+            phones: int64 [B, P], padded on the right.
+            phones_lengths: int64 [B].
+            codes: int64 [B, T], padded on the right with any value.
+            codes_lengths: int64 [B].
+            bert: float [B, bert channels, P].
+            rejected: worse versions of `codes`; adds the reference-free preference loss (Rafailov et al. 2023,
+                DPO, with the reference model's terms left out).
+        """
+        text = self.embed_text(phones, bert)
+        hidden_text = padding_mask_left(phones_lengths, phones.shape[1])
+        logits, targets = self._predict(text, hidden_text, codes, codes_lengths)
+        loss = F.cross_entropy(logits.transpose(1, 2).float(), targets, reduction="sum")
+        accuracy = _top_accuracy(logits.detach(), targets, self.config.eos)
+        if rejected is None:
+            return TrainingOutput(loss, accuracy)
+        worse = self._predict(text, hidden_text, rejected.codes, rejected.lengths)
+        margin = _log_probability(logits, targets) - _log_probability(*worse)
+        preference_loss = -F.logsigmoid(_PREFERENCE_BETA * margin).mean()
+        return TrainingOutput(loss + preference_loss, accuracy, preference_loss)
+
+    def generate(
+        self,
+        text: SemanticText,
+        prompt: Tensor | None,
+        options: GenerationOptions,
+        *,
+        generator: torch.Generator | None = None,
+        progress: Progress | None = None,
+    ) -> Generation:
+        """Generate tokens for one text; put the model in eval mode first. See `semantic_generation.generate`."""
+        return generate(self, text, prompt, options, generator=generator, progress=progress)
+
+    def generate_batch(
+        self,
+        texts: Sequence[SemanticText],
+        prompt: Tensor | None,
+        options: GenerationOptions,
+        *,
+        generator: torch.Generator | None = None,
+        progress: Progress | None = None,
+    ) -> list[Generation]:
+        """Generate tokens for several texts together. See `semantic_generation.generate_batch`."""
+        return generate_batch(self, texts, prompt, options, generator=generator, progress=progress)
+
+    def _predict(
+        self, text: Tensor, hidden_text: Tensor, codes: Tensor, codes_lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits [B, T + 1, V] and targets [B, T + 1] for embedded text and codes."""
+        phones, length = text.shape[1], codes.shape[1]
+        hidden_codes = padding_mask_right(codes_lengths, length)
+        codes = codes.masked_fill(hidden_codes, self.config.eos)
+        targets = F.pad(codes, (0, 1), value=self.config.eos)
+        hidden = torch.cat([hidden_text, hidden_codes], dim=1)
+        mask = visibility(phones, length, text.device) & ~hidden[:, None, None, :]  # [B, 1, P + T, P + T]
+        out = self.h(torch.cat([text, self.embed_codes(codes)], dim=1), mask)
+        return self.ar_predict_layer(out[:, phones - 1 :]), targets
+
+
+def padding_mask_right(lengths: Tensor, size: int) -> Tensor:
+    """Return True at the places after each length: bool [B, size]."""
+    return torch.arange(size, device=lengths.device) >= lengths[:, None]
+
+
+def padding_mask_left(lengths: Tensor, size: int) -> Tensor:
+    """Return True at the first (longest - length) places: bool [B, size]."""
+    return torch.arange(size, device=lengths.device) < (lengths.max() - lengths)[:, None]
+
+
+def _log_probability(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the summed log-probability of every row's targets, padding included: float [B]."""
+    return -F.cross_entropy(logits.transpose(1, 2).float(), targets, reduction="none").sum(dim=-1)
+
+
+def _top_accuracy(logits: Tensor, targets: Tensor, ignored: int) -> Tensor:
+    """Return the share of targets other than `ignored` that are among the best guesses: float scalar."""
+    best = logits.topk(min(_ACCURACY_TOP, logits.shape[-1]), dim=-1).indices
+    counted = targets != ignored
+    hits = (best == targets[..., None]).any(dim=-1) & counted
+    return hits.sum() / counted.sum().clamp(min=1)

@@ -1,0 +1,1 @@
+"""English: normalise -> words -> phones (ARPAbet). Start at `phones.english_phones`."""

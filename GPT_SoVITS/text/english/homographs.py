@@ -1,0 +1,109 @@
+"""English words spelled alike and said differently: which pronunciation, from the words around.
+
+The pronunciations are the homograph list of g2p_en (first pronunciation as a verb, mostly); whether a word is a verb
+is read off its neighbours, since no tagger's data can be had offline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from GPT_SoVITS.text.english.guess import package_file
+
+_TO_VERB = frozenset(
+    """to will would can could should shall may might must do does did don't doesn't didn't won't can't cannot couldn't
+    wouldn't shouldn't let let's please not never always often i you we they who i'll you'll we'll they'll he'll
+    she'll it'll i'd you'd we'd they'd he'd she'd""".split()
+)
+_TO_SINGULAR_VERB = frozenset("he she it who which that this never always often everyone somebody nobody".split())
+_TO_NOUN = frozenset(
+    """a an the this that these those my your his her its our their no any some each every another one two three
+    of in on at by for with from into about between under over during without new old good bad first last next
+    same other many few more most such 's""".split()
+)
+_OBJECTS = frozenset(
+    "a an the this that these those my your his her its our their it them him me us you everything nothing".split()
+)
+_AFTER_NOUN = frozenset("of is was are were has had in".split())
+_PERFECT = frozenset("have has had having been was were is are be being i've you've we've they've he's she's".split())
+_PAST = frozenset("yesterday ago already once earlier before last".split())
+_THIRD_PERSON = frozenset("he she it".split())
+_MARKS = frozenset(".,!?-'")
+_TOLD_BY_NOUN = frozenset({"close", "closer", "content", "complex", "absent", "perfect", "separate", "moderate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Homograph:
+    """Two pronunciations; `part` is the part of speech (V, N, VBD ...) of the first, the second is for all else."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    part: str
+
+
+def homograph_phones(words: Sequence[str], index: int) -> tuple[str, ...] | None:
+    """Return the phones of `words[index]` if it is a homograph, else None. `words` are lower-case tokens."""
+    word = words[index]
+    entry = _homographs().get(word)
+    if entry is None:
+        return None
+    before = words[index - 1] if index else ""
+    after = words[index + 1] if index + 1 < len(words) else ""
+    if word == "read":
+        return entry.second if _is_past_read(words, index, before) else entry.first
+    if word == "used":
+        return entry.second if after == "to" else entry.first
+    if word == "complex":
+        return entry.second if _ends_noun_phrase(after) else entry.first
+    if word == "content":
+        return entry.second if before in _PERFECT or after == "with" else entry.first
+    if entry.part != "V":
+        return entry.second
+    return entry.first if _is_verb(word, before, after) else entry.second
+
+
+def _is_past_read(words: Sequence[str], index: int, before: str) -> bool:
+    if before in _PERFECT or before in _THIRD_PERSON:
+        return True
+    if before in _TO_VERB - {"i", "you", "we", "they", "who"}:
+        return False
+    clause = []
+    for word in words[index + 1 :]:
+        if word in _MARKS:
+            break
+        clause.append(word)
+    return any(word in _PAST for word in clause)
+
+
+def _ends_noun_phrase(after: str) -> bool:
+    return not after or after in _MARKS or after in _AFTER_NOUN or after in {"and", "or", "at", "on", "that", "where"}
+
+
+def _is_verb(word: str, before: str, after: str) -> bool:
+    third_person = word.endswith("s") and not word.endswith("ss")
+    if before in _TO_VERB and not third_person:
+        return True
+    if before in _TO_NOUN and not (before in _TO_SINGULAR_VERB and third_person and after in _OBJECTS):
+        return False
+    if third_person and before in _TO_SINGULAR_VERB:
+        return True
+    if word in _TOLD_BY_NOUN:
+        return after in _OBJECTS
+    if after in _OBJECTS:
+        return True
+    starts = not before or before in _MARKS
+    return starts and not third_person and after not in _AFTER_NOUN and bool(after) and after not in _MARKS
+
+
+@cache
+def _homographs() -> dict[str, Homograph]:
+    entries: dict[str, Homograph] = {}
+    for line in package_file("g2p_en", "homographs.en").read_text(encoding="utf-8").splitlines():
+        fields = line.strip().split("|")
+        if line.startswith("#") or len(fields) != 4:
+            continue
+        word, first, second, part = fields
+        entries[word.lower()] = Homograph(tuple(first.split()), tuple(second.split()), part)
+    return entries

@@ -1,0 +1,1 @@
+"""Mandarin: normalise -> words -> phones. Start at `phones.mandarin_phones`."""

@@ -1,0 +1,70 @@
+"""Readings of Chinese characters in a word (pypinyin) and the phones of a pinyin syllable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+from GPT_SoVITS.text.symbols import MANDARIN_FINALS, MANDARIN_INITIALS
+
+_loading = Lock()
+_INITIALS_LONGEST_FIRST = sorted((i for i in MANDARIN_INITIALS if i.islower()), key=len, reverse=True)
+_ZERO_INITIALS = {"a": "AA", "e": "EE", "o": "OO"}
+_SPECIAL_Y_FINALS = {"an": "En", "e": "E"}
+_SYLLABIC_CONSONANTS = {"n": "en", "ng": "en", "m": "mu", "hm": "heng", "hng": "heng", "ê": "ei"}
+_NEUTRAL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Syllable:
+    """A pinyin syllable without its tone (v for u-umlaut) and the tone, 1 to 5."""
+
+    spelling: str
+    tone: int
+
+
+@lru_cache(maxsize=50_000)
+def readings(word: str) -> tuple[Syllable, ...]:
+    """Return one syllable a character of `word`; a character that nobody can read becomes a neutral e."""
+    with _loading:
+        from pypinyin import Style, lazy_pinyin
+
+        spelled = lazy_pinyin(
+            word, style=Style.TONE3, neutral_tone_with_five=True, errors=lambda unread: ["e5"] * len(unread)
+        )
+        if len(spelled) != len(word):
+            spelled = [lazy_pinyin(c, style=Style.TONE3, neutral_tone_with_five=True)[0] for c in word]
+    return tuple(_syllable(text) for text in spelled)
+
+
+def phones_of_syllable(spelling: str) -> tuple[str, str]:
+    """Return the two phones of a pinyin syllable, the second without its tone.
+
+    The halves are those of the public tables: zero-initial syllables begin with AA, EE or OO, y and w are initials,
+    the vowel of zi ci si is i0 and that of zhi chi shi ri is ir, v is u-umlaut (also behind j q x y).
+    """
+    spelling = _SYLLABIC_CONSONANTS.get(spelling, spelling)
+    initial = next((i for i in _INITIALS_LONGEST_FIRST if spelling.startswith(i)), "")
+    final = spelling[len(initial) :]
+    if not initial:
+        return _ZERO_INITIALS.get(final[:1], "EE"), _known_final(final)
+    if initial in ("j", "q", "x", "y") and final.startswith("u"):
+        final = "v" + final[1:]
+    elif initial == "y":
+        final = _SPECIAL_Y_FINALS.get(final, final)
+    elif final == "i" and initial in ("z", "c", "s"):
+        final = "i0"
+    elif final == "i" and initial in ("zh", "ch", "sh", "r"):
+        final = "ir"
+    return initial, _known_final(final)
+
+
+def _known_final(final: str) -> str:
+    return final if final in MANDARIN_FINALS else "e"
+
+
+def _syllable(text: str) -> Syllable:
+    if text and text[-1].isdigit():
+        return Syllable(text[:-1], int(text[-1]) or _NEUTRAL)
+    return Syllable(text, _NEUTRAL)

@@ -1,0 +1,1 @@
+"""Training: optimisers, data sets and the two trainers."""

@@ -1,0 +1,167 @@
+"""The loop that both trainings share: epochs, batches, checkpoints, metrics, progress, and what stops it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from GPT_SoVITS.errors import TrainingDivergedError
+from GPT_SoVITS.training.metrics import append_metrics, begin_metrics
+from GPT_SoVITS.training.snapshot import Position, Snapshot, load_snapshot, save_snapshot
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]
+"""Receives steps done, steps in all and a note; an exception it raises ends the training after a checkpoint."""
+
+Losses = dict[str, float]
+"""Parts of one step's loss by name."""
+
+
+class Trainee(Protocol):
+    """A model with its optimisers and its data, as the loop sees it."""
+
+    def batches(self, epoch: int) -> Sequence[Sequence[int]]:
+        """Return the items of each batch of an epoch; the same number of batches in every epoch."""
+
+    def train(self, epoch: int, batch: int, items: Sequence[int]) -> Losses:
+        """Learn from one batch. When a loss is not finite, nothing is updated by it."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that changes while training."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put everything back."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """How long to train and how to keep what was reached."""
+
+    folder: Path
+    """Where checkpoints and metrics lie."""
+    input_hash: str
+    """What the training is made from; checkpoints of another one are not continued."""
+    epochs: int
+    save_every_epochs: int = 4
+    save_every_s: float = 30.0
+    tolerated_failures: int = 5
+    """So many steps in a row may have a loss that is not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a training."""
+
+    epochs: int
+    steps: int
+    seconds: float
+    """Time spent training, over all attempts."""
+    losses: Losses
+    """Mean of each part over the last epoch that this run trained; empty when it only restored a finished one."""
+    resumed_from: int
+    """Step of the checkpoint that it started from, 0 for none."""
+
+
+def run_training(trainee: Trainee, options: LoopOptions, progress: Progress) -> Outcome:
+    """Train until the last epoch is done, starting from the newest checkpoint of the same training.
+
+    Raises:
+        TrainingDivergedError: the loss was not finite too often in a row.
+    """
+    snapshot = load_snapshot(options.folder, options.input_hash)
+    if snapshot is not None:
+        trainee.load_state_dict(snapshot.trainee)
+        logger.info("training continues after step %d", snapshot.position.step)
+    return _Run(trainee, options, progress, snapshot.position if snapshot else Position()).go()
+
+
+class _Run:
+    """One attempt at a training."""
+
+    def __init__(self, trainee: Trainee, options: LoopOptions, progress: Progress, position: Position) -> None:
+        self.trainee, self.options, self.progress, self.position = trainee, options, progress, position
+        self.resumed_from = position.step
+        self.saved_step = position.step
+        self.saved_at_s = time.monotonic()
+        self.failures = 0
+        self.metrics = begin_metrics(options.folder, position.step)
+        self.last_epoch: list[Losses] = []
+
+    def go(self) -> Outcome:
+        """Run all epochs that are left."""
+        while self.position.epoch < self.options.epochs:
+            self._epoch()
+        self._save()
+        position = self.position
+        return Outcome(position.epoch, position.step, position.seconds, _mean(self.last_epoch), self.resumed_from)
+
+    def _epoch(self) -> None:
+        position = self.position
+        batches = self.trainee.batches(position.epoch)
+        total = len(batches) * self.options.epochs
+        self.last_epoch = []
+        while position.batch < len(batches):
+            self._tell(total, f"epoch {position.epoch + 1} of {self.options.epochs}")
+            self._step(batches[position.batch])
+            if time.monotonic() - self.saved_at_s > self.options.save_every_s:
+                self._save()
+        position.epoch, position.batch = position.epoch + 1, 0
+        self._tell(total, f"epoch {position.epoch} of {self.options.epochs} done")
+        if position.epoch % self.options.save_every_epochs == 0:
+            self._save()
+
+    def _tell(self, total: int, note: str) -> None:
+        """Report progress; this is where a training is stopped, between two steps, so the state is whole."""
+        try:
+            self.progress(self.position.step, total, note)
+        except BaseException:
+            self._save()
+            raise
+
+    def _step(self, items: Sequence[int]) -> None:
+        position = self.position
+        started = time.perf_counter()
+        losses = self.trainee.train(position.epoch, position.batch, items)
+        seconds = time.perf_counter() - started
+        position.batch, position.step, position.seconds = (
+            position.batch + 1,
+            position.step + 1,
+            position.seconds + seconds,
+        )
+        self.last_epoch.append(losses)
+        append_metrics(
+            self.metrics, {"step": position.step, "epoch": position.epoch + 1, **losses, "seconds": position.seconds}
+        )
+        self._guard(losses)
+
+    def _guard(self, losses: Losses) -> None:
+        if all(math.isfinite(value) for value in losses.values()):
+            self.failures = 0
+            return
+        self.failures += 1
+        logger.warning("the loss of step %d is not finite; the step is left out", self.position.step)
+        if self.failures > self.options.tolerated_failures:
+            raise TrainingDivergedError(
+                f"the loss was not finite in {self.failures} steps in a row (up to step {self.position.step}); "
+                "check the recordings, or train again with another seed"
+            )
+
+    def _save(self) -> None:
+        """Keep what was reached, unless it is kept already."""
+        if self.position.step > self.saved_step:
+            save_snapshot(
+                self.options.folder, self.options.input_hash, Snapshot(self.position, self.trainee.state_dict())
+            )
+        self.saved_step = self.position.step
+        self.saved_at_s = time.monotonic()
+
+
+def _mean(losses: Sequence[Losses]) -> Losses:
+    names = losses[0] if losses else {}
+    return {name: sum(loss[name] for loss in losses) / len(losses) for name in names}

@@ -1,0 +1,70 @@
+"""The two training recipes as data (values of the public s2 and s1 configurations and of the code behind them)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from GPT_SoVITS.families import Family, FamilyName
+
+SMALL_SET = 100
+"""Sets with fewer items are repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class SovitsRecipe:
+    """How the semantic-to-waveform model (s2) is trained."""
+
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.8, 0.99)
+    eps: float = 1e-9
+    weight_decay: float = 0.01
+    decay_per_epoch: float = 0.999875
+    text_rate: float = 0.4
+    """Learning rate of the text side (text embedding, text encoder, mrte), as a share of the rest's."""
+    bucket_limits_frames: tuple[int, ...] = (32, *range(300, 2000, 100))
+    """An item of more frames than one limit and at most the next belongs to that bucket; others are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class GptRecipe:
+    """How the text-to-semantic model (s1) is trained."""
+
+    batches_per_update: int = 4
+    """Gradients of so many batches are summed; an epoch's first batch never updates."""
+    bucket_width_s: float = 2.0
+    phones_per_second: tuple[float, float] = (3.0, 25.0)
+    """Clips spoken slower or faster than this are left out: their transcript is wrong."""
+    frames_per_second: int = 25
+    slowest_phones_per_second: float = 2.5
+    """Bounds the number of phones of the longest item."""
+
+
+@dataclass(frozen=True, slots=True)
+class DurationLimits:
+    """Clips are used when they are longer than `shortest_s` and shorter than `longest_s`, both in seconds."""
+
+    shortest_s: float = 0.6
+    longest_s: float = 54.0
+
+
+def sovits_recipe(family: Family) -> SovitsRecipe:
+    """Return the recipe of a family.
+
+    `nano` starts from random weights, where the public fine-tuning rates hardly move anything in one minute of data.
+    """
+    if family.name is FamilyName.NANO:
+        return SovitsRecipe(learning_rate=4e-4, text_rate=1.0)
+    return SovitsRecipe()
+
+
+def gpt_recipe(family: Family) -> GptRecipe:
+    """Return the recipe of a family.
+
+    `nano` updates after every batch: starting from random weights it needs the updates, and its sets are small.
+    """
+    return replace(GptRecipe(), batches_per_update=1) if family.name is FamilyName.NANO else GptRecipe()
+
+
+def repetitions(items: int) -> int:
+    """Return how often the list of items is gone through in one epoch, as the public loaders have it."""
+    return max(2, SMALL_SET // items) if 0 < items < SMALL_SET else 1
