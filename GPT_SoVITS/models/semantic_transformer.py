@@ -20,11 +20,12 @@ class KeyValueCache:
 
     def __init__(self, model: SemanticTransformer, rows: int, positions: int) -> None:
         """Allocate room for `rows` sequences of `positions`, on the device and in the type of `model`."""
-        weight = model.layers[0].self_attn.in_proj_weight
-        heads = model.layers[0].self_attn.heads
-        shape = (rows, heads, _rounded_up(positions), weight.shape[1] // heads)
-        self.keys = [weight.new_empty(shape) for _ in model.layers]  # [B, H, S, D] each
-        self.values = [weight.new_empty(shape) for _ in model.layers]
+        blocks = [block for block in model.layers if isinstance(block, TransformerBlock)]
+        attention = blocks[0].self_attn
+        weight = attention.in_proj_weight
+        shape = (rows, attention.heads, _rounded_up(positions), weight.shape[1] // attention.heads)
+        self.keys = [weight.new_empty(shape) for _ in blocks]  # [B, H, S, D] each
+        self.values = [weight.new_empty(shape) for _ in blocks]
         self.length = 0
 
     def reserve(self, positions: int) -> None:

@@ -160,7 +160,8 @@ def _clipping_factor(group: State, stacks: list[_Stack]) -> Tensor | float:
         first["threshold"] = group["clipping_scale"] * median
     if "threshold" not in first:
         return 1.0
-    return (first["threshold"] / (norm + 1e-20)).clamp(max=1.0)
+    factor: Tensor = (first["threshold"] / (norm + 1e-20)).clamp(max=1.0)
+    return factor
 
 
 def _update_sizes(group: State, stack: _Stack, clipping: Tensor | float) -> None:

@@ -75,8 +75,7 @@ def test_a_run_resumed_from_its_state_equals_an_uninterrupted_one(vectors: dict[
         assert torch.equal(whole[name], resumed[name]), name
 
 
-def test_a_small_network_learns(  # the method, not the vectors: any correct optimiser passes
-) -> None:
+def test_a_small_network_learns() -> None:
     torch.manual_seed(3)
     network = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 1))
     x = torch.randn(64, 4)
@@ -86,7 +85,7 @@ def test_a_small_network_learns(  # the method, not the vectors: any correct opt
     for _ in range(300):
         optimizer.zero_grad()
         loss = (network(x) - y).square().mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 10

@@ -20,11 +20,11 @@ from GPT_SoVITS.errors import ModelMissingError
 Array = NDArray[np.float32]
 
 _LETTERS = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
-_PHONES = (
+_PHONES = str.split(
     "<pad> <unk> <s> </s> AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH "
     "EH0 EH1 EH2 ER0 ER1 ER2 EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 "
     "P R S SH T TH UH0 UH1 UH2 UW UW0 UW1 UW2 V W Y Z ZH"
-).split()
+)
 _LETTER_IDS = {letter: number for number, letter in enumerate(_LETTERS)}
 _START, _END = _PHONES.index("<s>"), _PHONES.index("</s>")
 _LETTER_END = _LETTERS.index("</s>")
@@ -116,6 +116,4 @@ def _model() -> GuessingModel:
     encoder, decoder = (
         GatedUnit(*(weights[f"{part}_{name}"] for name in ("w_ih", "w_hh", "b_ih", "b_hh"))) for part in ("enc", "dec")
     )
-    return GuessingModel(
-        weights["enc_emb"], encoder, weights["dec_emb"], decoder, weights["fc_w"], weights["fc_b"]
-    )
+    return GuessingModel(weights["enc_emb"], encoder, weights["dec_emb"], decoder, weights["fc_w"], weights["fc_b"])

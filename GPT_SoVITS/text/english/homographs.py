@@ -13,23 +13,27 @@ from functools import cache
 from GPT_SoVITS.text.english.guess import package_file
 
 _TO_VERB = frozenset(
-    """to will would can could should shall may might must do does did don't doesn't didn't won't can't cannot couldn't
-    wouldn't shouldn't let let's please not never always often i you we they who i'll you'll we'll they'll he'll
-    she'll it'll i'd you'd we'd they'd he'd she'd""".split()
+    str.split("""to will would can could should shall may might must do does did don't
+    doesn't didn't won't can't cannot couldn't
+    wouldn't shouldn't let let's please not never always often i you we they who i'll you'll we'll they'll 
+    he'll she'll it'll i'd you'd we'd they'd he'd she'd""")
 )
-_TO_SINGULAR_VERB = frozenset("he she it who which that this never always often everyone somebody nobody".split())
+_TO_SINGULAR_VERB = frozenset(str.split("he she it who which that this never always often everyone somebody nobody"))
 _TO_NOUN = frozenset(
-    """a an the this that these those my your his her its our their no any some each every another one two three
-    of in on at by for with from into about between under over during without new old good bad first last next
-    same other many few more most such 's""".split()
+    str.split("""a an the this that these those my your his her its our their no any some
+    each every another one two three
+    of in on at by for with from into about between under over during without new old good bad first last
+    next same other many few more most such 's""")
 )
 _OBJECTS = frozenset(
-    "a an the this that these those my your his her its our their it them him me us you everything nothing".split()
+    str.split("a an the this that these those my your his her its our their it them him me us you everything nothing")
 )
-_AFTER_NOUN = frozenset("of is was are were has had in".split())
-_PERFECT = frozenset("have has had having been was were is are be being i've you've we've they've he's she's".split())
-_PAST = frozenset("yesterday ago already once earlier before last".split())
-_THIRD_PERSON = frozenset("he she it".split())
+_AFTER_NOUN = frozenset(str.split("of is was are were has had in"))
+_PERFECT = frozenset(
+    str.split("have has had having been was were is are be being i've you've we've they've he's she's")
+)
+_PAST = frozenset(str.split("yesterday ago already once earlier before last"))
+_THIRD_PERSON = frozenset(str.split("he she it"))
 _MARKS = frozenset(".,!?-'")
 _TOLD_BY_NOUN = frozenset({"close", "closer", "content", "complex", "absent", "perfect", "separate", "moderate"})
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-_ONES = (
+_ONES = str.split(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
-).split()
-_TENS = ["", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split()]
-_GROUPS = ["", *"thousand million billion trillion quadrillion quintillion sextillion septillion".split()]
+)
+_TENS = ["", "", *str.split("twenty thirty forty fifty sixty seventy eighty ninety")]
+_GROUPS = ["", *str.split("thousand million billion trillion quadrillion quintillion sextillion septillion")]
 _IRREGULAR_ORDINALS = {
     "one": "first",
     "two": "second",

@@ -69,8 +69,8 @@ def _word_phones(word: str) -> list[str]:
     if word.endswith("'s"):
         return _possessive(_word_phones(word[:-2]))
     parts = [part for part in re.split("['-]+", word) if part]
-    if len(parts) == 1:
-        parts = _segmented(parts[0])
+    if len(parts) == 1 or not all(len(part) == 1 or pronunciation(part) for part in parts):
+        parts = _segmented("".join(parts))
     if len(parts) == 1:
         return list(guessed_phones(parts[0]))
     return [phone for part in parts for phone in _word_phones(part)]

@@ -30,9 +30,7 @@ def readings(word: str) -> tuple[Syllable, ...]:
     with _loading:
         from pypinyin import Style, lazy_pinyin
 
-        spelled = lazy_pinyin(
-            word, style=Style.TONE3, neutral_tone_with_five=True, errors=lambda unread: ["e5"] * len(unread)
-        )
+        spelled = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
         if len(spelled) != len(word):
             spelled = [lazy_pinyin(c, style=Style.TONE3, neutral_tone_with_five=True)[0] for c in word]
     return tuple(_syllable(text) for text in spelled)

@@ -19,13 +19,14 @@ _BEFORE_MEASURE = "几有两半多各整每做是"
 _DIRECTIONS = "上下进出回过起开"
 
 _SYLLABLE_ER = frozenset(
-    """女儿 男儿 婴儿 幼儿 孤儿 患儿 少儿 健儿 胎儿 宠儿 弃儿 侄儿 孙儿 妻儿 孩儿 乞儿 聋儿 歌儿 托儿 育儿 产儿 麟儿 娇儿
-    可儿 美儿 祖儿 有儿 生儿 我儿 吾儿 痴儿 为儿 替儿 救儿 花儿 鸟儿 虫儿 马儿 猫儿 狗儿 猪儿""".split()
+    str.split("""女儿 男儿 婴儿 幼儿 孤儿 患儿 少儿 健儿 胎儿 宠儿 弃儿 侄儿 孙儿 妻儿 孩儿 乞儿
+    聋儿 歌儿 托儿 育儿 产儿 麟儿 娇儿
+    可儿 美儿 祖儿 有儿 生儿 我儿 吾儿 痴儿 为儿 替儿 救儿 花儿 鸟儿 虫儿 马儿 猫儿 狗儿 猪儿""")
 )
 """Endings in which 儿 is a child, a name, or the full syllable of verse (花儿, 鸟儿), so it keeps its own tone."""
 
 _MORE_NEUTRAL = frozenset({"学生"})
-_ALWAYS_ER = frozenset("范儿 小院儿 胡同儿 老汉儿 媳妇儿 撒欢儿 妥妥儿".split())
+_ALWAYS_ER = frozenset(str.split("范儿 小院儿 胡同儿 老汉儿 媳妇儿 撒欢儿 妥妥儿"))
 _NEVER_ER_PARTS = {"a", "j", "nr"}
 
 

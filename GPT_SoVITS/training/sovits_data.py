@@ -1,0 +1,208 @@
+"""The data set of the semantic-to-waveform model: loading, checking, bucketing and padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from GPT_SoVITS.audio import read_wav
+from GPT_SoVITS.dataset import CONTENT_FOLDER, WAVE_FOLDER, TextLine, load_features
+from GPT_SoVITS.errors import EngineError, TrainingDataError
+from GPT_SoVITS.families import Family
+from GPT_SoVITS.mel import spectrogram
+from GPT_SoVITS.models.sovits import SovitsBatch
+from GPT_SoVITS.text.symbols import ids_of_phones
+from GPT_SoVITS.training.recipe import DurationLimits, SovitsRecipe, repetitions
+
+MINIMUM_ITEMS = 2
+_HEADER_BYTES = 44
+_BYTES_PER_SAMPLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A clip that is not trained on, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SovitsItem:
+    """One clip in memory; `ssl` and `magnitudes` have the same number of frames T."""
+
+    name: str
+    phones: Tensor
+    """int64 [P]."""
+    ssl: Tensor
+    """Float32 [ssl_channels, T]."""
+    magnitudes: Tensor
+    """Float32 [bins, T]."""
+    wave: Tensor
+    """Float32 [samples]."""
+
+    @property
+    def frames(self) -> int:
+        """Length in hops."""
+        return self.magnitudes.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class WavedBatch:
+    """A padded batch with its waves, float32 [B, 1, samples], longest item first."""
+
+    inputs: SovitsBatch
+    waves: Tensor
+
+    def to(self, device: torch.device) -> WavedBatch:
+        """Return the batch on a device."""
+        inputs = self.inputs
+        moved = SovitsBatch(
+            inputs.ssl.to(device),
+            inputs.spectrogram.to(device),
+            inputs.spectrogram_lengths.to(device),
+            inputs.phones.to(device),
+            inputs.phones_lengths.to(device),
+            None if inputs.speaker_vectors is None else inputs.speaker_vectors.to(device),
+        )
+        return WavedBatch(moved, self.waves.to(device))
+
+
+def load_sovits_items(
+    experiment: Path, names: Sequence[str], texts: dict[str, TextLine], family: Family, recipe: SovitsRecipe
+) -> tuple[list[SovitsItem], list[LeftOut]]:
+    """Load the clips that can be trained on and list the others with their reasons.
+
+    Raises:
+        TrainingDataError: fewer than two clips are left.
+    """
+    items: list[SovitsItem] = []
+    left_out: list[LeftOut] = []
+    for name in names:
+        try:
+            items.append(_load(experiment, name, texts, family, recipe))
+        except (EngineError, OSError) as error:
+            left_out.append(LeftOut(name, str(error)))
+    check_enough(len(items), left_out)
+    return items, left_out
+
+
+def check_enough(items: int, left_out: Sequence[LeftOut]) -> None:
+    """Refuse to train on fewer than two clips.
+
+    Raises:
+        TrainingDataError: says how many there are, why the others are left out, and what to do.
+    """
+    if items >= MINIMUM_ITEMS:
+        return
+    why = f" (left out: {left_out[0].name}: {left_out[0].reason}" if left_out else ""
+    more = f" and {len(left_out) - 1} more)" if len(left_out) > 1 else ")" if left_out else ""
+    raise TrainingDataError(
+        f"training needs at least {MINIMUM_ITEMS} usable clips and has {items}{why}{more}; "
+        "add recordings with clear speech, a minute in all is a good start"
+    )
+
+
+def check_duration(seconds: float, limits: DurationLimits | None = None) -> None:
+    """Refuse a clip that is too short or too long.
+
+    Raises:
+        TrainingDataError: says how long it is.
+    """
+    limits = limits or DurationLimits()
+    if not limits.shortest_s < seconds < limits.longest_s:
+        raise TrainingDataError(
+            f"the clip lasts {seconds:.2f} s; clips between {limits.shortest_s} and {limits.longest_s} s are used"
+        )
+
+
+def _load(
+    experiment: Path, name: str, texts: dict[str, TextLine], family: Family, recipe: SovitsRecipe
+) -> SovitsItem:
+    line = texts.get(name)
+    if line is None:
+        raise TrainingDataError("the clip has no phones; its transcript is missing or cannot be spoken")
+    wave = torch.from_numpy(read_wav(experiment / WAVE_FOLDER / name).samples)
+    # The public rule takes the length from the file's size, header included.
+    samples = wave.shape[0] + _HEADER_BYTES // _BYTES_PER_SAMPLE
+    check_duration(samples / family.audio.sample_rate_hz)
+    if bucket_of(samples // family.audio.hop_samples, recipe.bucket_limits_frames) is None:
+        longest_s = recipe.bucket_limits_frames[-1] * family.audio.hop_samples / family.audio.sample_rate_hz
+        raise TrainingDataError(f"the clip is longer than {longest_s:.0f} s or hardly longer than one training slice")
+    magnitudes = spectrogram(wave.unsqueeze(0), family.audio).squeeze(0)
+    ssl = load_features(experiment / CONTENT_FOLDER / f"{name}.pt", family.sovits.ssl_channels).squeeze(0)
+    phones = torch.tensor(ids_of_phones(line.phones, family.sovits.symbols), dtype=torch.int64)
+    if phones.shape[0] == 0:
+        raise TrainingDataError("the clip's transcript holds no phones")
+    return SovitsItem(name, phones, fit_frames(ssl, magnitudes.shape[1]), magnitudes, wave)
+
+
+def fit_frames(features: Tensor, frames: int) -> Tensor:
+    """Return features [C, T] cut to `frames`, or extended by copies of the last frame.
+
+    Raises:
+        TrainingDataError: they differ by more than a few frames: they belong to another recording.
+    """
+    missing = frames - features.shape[1]
+    if abs(missing) > 3:
+        raise TrainingDataError("the content features do not belong to the clip's sound; make them again")
+    return F.pad(features.unsqueeze(0), (0, missing), mode="replicate").squeeze(0) if missing else features
+
+
+def bucket_of(frames: int, limits: Sequence[int]) -> int | None:
+    """Return the number of the bucket whose lower limit is below `frames` and whose upper limit is not; or None."""
+    for number in range(len(limits) - 1):
+        if limits[number] < frames <= limits[number + 1]:
+            return number
+    return None
+
+
+def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: SovitsRecipe) -> list[list[int]]:
+    """Return the batches of one epoch as indices into the items.
+
+    Items of similar length go together; each bucket is filled up from its start to whole batches; small sets are
+    repeated. The order follows from the epoch alone.
+
+    Args:
+        frames: length of each item.
+        batch_size: items a batch.
+        epoch: 0, 1, ...
+        recipe: the limits of the buckets.
+    """
+    generator = torch.Generator().manual_seed(epoch + 1)
+    buckets: dict[int, list[int]] = {}
+    for index in list(range(len(frames))) * repetitions(len(frames)):
+        bucket = bucket_of(frames[index], recipe.bucket_limits_frames)
+        if bucket is not None:
+            buckets.setdefault(bucket, []).append(index)
+    batches = []
+    for _, members in sorted(buckets.items()):
+        order = [members[place] for place in torch.randperm(len(members), generator=generator).tolist()]
+        missing = -len(order) % batch_size
+        filled = [*order, *(order * -(-missing // len(order)))[:missing]]
+        batches.extend(filled[start : start + batch_size] for start in range(0, len(filled), batch_size))
+    return [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def collate_sovits(items: Iterable[SovitsItem]) -> WavedBatch:
+    """Pad items into a batch, longest first; frames are padded to an even number above the longest."""
+    ordered = sorted(items, key=lambda item: item.frames, reverse=True)
+    frames = 2 * (ordered[0].frames // 2 + 1)
+    inputs = SovitsBatch(
+        ssl=torch.stack([F.pad(item.ssl, (0, frames - item.frames)) for item in ordered]),
+        spectrogram=torch.stack([F.pad(item.magnitudes, (0, frames - item.frames)) for item in ordered]),
+        spectrogram_lengths=torch.tensor([item.frames for item in ordered]),
+        phones=pad_rows([item.phones for item in ordered]),
+        phones_lengths=torch.tensor([item.phones.shape[0] for item in ordered]),
+    )
+    return WavedBatch(inputs, pad_rows([item.wave for item in ordered]).unsqueeze(1))
+
+
+def pad_rows(rows: Sequence[Tensor], value: float = 0) -> Tensor:
+    """Stack rows [n_i] of different lengths into [B, longest], padded on the right."""
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)
