@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -108,5 +109,5 @@ def delete_file(database: Database, layout: Layout, name: str, filename: str) ->
     logger.info("deleted recording %r of %s", filename, name)
 
 
-def _columns(facts: RecordingFacts) -> dict[str, object]:
+def _columns(facts: RecordingFacts) -> dict[str, Any]:
     return {**asdict(facts), "origin": facts.origin.value}

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, func, select
 
@@ -104,12 +105,14 @@ def artifacts_of(session: Session, character: Character) -> list[protocol.Artifa
         Artifact.step, Artifact.item, Artifact.input_hash, Artifact.output_hash, Artifact.outputs, Artifact.detail,
     )  # fmt: skip
     query = select(*columns).where(Artifact.character_id == character.id).order_by(col(Artifact.id))  # type: ignore[call-overload]
-    return [
-        protocol.ArtifactRecord(
-            StepName(step), item, input_hash, output_hash, tuple(protocol.OutputFile(**o) for o in outputs), dict(detail)
-        )
-        for step, item, input_hash, output_hash, outputs, detail in session.exec(query)
-    ]
+    return [_record(*row) for row in session.exec(query)]
+
+
+def _record(
+    step: str, item: str, input_hash: str, output_hash: str, outputs: list[dict[str, Any]], detail: dict[str, Any]
+) -> protocol.ArtifactRecord:
+    files = tuple(protocol.OutputFile(**each) for each in outputs)
+    return protocol.ArtifactRecord(StepName(step), item, input_hash, output_hash, files, dict(detail))
 
 
 def audio_state(session: Session, settings: Settings, character: Character) -> JobState:

@@ -78,9 +78,7 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(
-        self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None = None, layer: int = 0
-    ) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None = None, layer: int = 0) -> Tensor:
         """Attend from `x` [B, T, C] to itself and to what the cache holds; `mask` is True where seeing is allowed.
 
         Args:
@@ -113,9 +111,7 @@ class TransformerBlock(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.dropout = nn.Dropout(config.p_dropout)
 
-    def forward(
-        self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None = None, layer: int = 0
-    ) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None = None, layer: int = 0) -> Tensor:
         """Return the block's output [B, T, C]; arguments as in `SelfAttention.forward`."""
         x = self.norm1(x + self.dropout(self.self_attn(x, mask, cache, layer)))
         inner = self.dropout(F.relu(self.linear1(x)))

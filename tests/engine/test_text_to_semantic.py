@@ -106,7 +106,7 @@ def test_eleven_codes_come_before_the_end_token() -> None:
 
 
 def test_progress_is_reported_and_its_exception_cancels(model: TextToSemantic) -> None:
-    class Cancelled(Exception):
+    class CancelledError(Exception):
         pass
 
     seen: list[int] = []
@@ -114,11 +114,11 @@ def test_progress_is_reported_and_its_exception_cancels(model: TextToSemantic) -
     def report(steps: int) -> None:
         seen.append(steps)
         if steps >= 30:
-            raise Cancelled
+            raise CancelledError
 
     options = GenerationOptions(GREEDY, progress_every=10)
     before = torch.get_num_threads()
-    with pytest.raises(Cancelled):
+    with pytest.raises(CancelledError):
         model.generate(_text(5), _prompt(3), options, progress=report)
     assert seen == [10, 20, 30]
     assert torch.get_num_threads() == before

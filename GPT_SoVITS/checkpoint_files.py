@@ -1,0 +1,149 @@
+"""The outer shell of weight files: safe reading of files from strangers, atomic writing, the two-byte version mark.
+
+Nothing in a file is executed: torch's weights-only unpickler builds tensors, plain values and one record type. That
+type stands for the configuration class that public files name (`HParams` of a module called `utils`).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import threading
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from GPT_SoVITS.errors import CheckpointError
+
+ZIP_MARK = b"PK"
+LARGEST_FILE_BYTES = 6 * 2**30
+_DEEPEST_CONFIG = 8
+_LOADING = threading.Lock()  # torch keeps its allow-list in one place for all threads
+
+
+class HParams:
+    """A bag of settings as public files pickle it; only its attributes are used."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Take the values over; nested mappings become nested bags."""
+        for name, value in values.items():
+            setattr(self, name, HParams(value) if isinstance(value, Mapping) else value)
+
+    def __setstate__(self, state: object) -> None:
+        """Accept a dictionary of attributes, as unpickling hands it over.
+
+        Raises:
+            CheckpointError: the pickled state is anything else.
+        """
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+            raise CheckpointError("the configuration in the checkpoint is not a set of named values")
+        self.__dict__.update(state)
+
+
+class _HParamsPickler(pickle._Pickler):
+    """Writes `HParams` under the name by which public tools find their own class of that name."""
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:
+        if obj is HParams:
+            self.write(pickle.GLOBAL + b"utils\nHParams\n")  # type: ignore[attr-defined]
+            self.memoize(obj)  # type: ignore[attr-defined]
+        else:
+            super().save_global(obj, name)  # type: ignore[misc]
+
+
+class _PickleModule:
+    """What torch.save wants in place of the module `pickle`."""
+
+    Pickler = _HParamsPickler
+
+
+def write_atomically(path: Path, content: dict[str, Any], mark: bytes = ZIP_MARK) -> None:
+    """Write `content` with torch.save so that `path` is either the old file or the complete new one.
+
+    Args:
+        path: where to; its folder is made.
+        content: tensors, plain values and `HParams`.
+        mark: the two bytes that stand at the start in place of `PK`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            torch.save(content, stream, pickle_module=_PickleModule)
+            stream.seek(0)
+            stream.write(mark)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_untrusted(path: Path, marks: frozenset[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Return the top level of a weight file and its mark, having executed nothing.
+
+    Raises:
+        CheckpointError: the file is missing, too large, damaged, compressed, of an unknown mark, or holds code.
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise CheckpointError(f"{path.name} is larger than any model of this kind; it was not read")
+        data = bytearray(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be read: {error.strerror}") from error
+    mark = bytes(data[:2])
+    if mark not in marks:
+        raise CheckpointError(f"{path.name} starts with {mark!r}, which no supported version of a model file does")
+    data[:2] = ZIP_MARK
+    _check_archive(path, data)
+    try:
+        with _LOADING, torch.serialization.safe_globals([(HParams, "utils.HParams")]):
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path.name} holds something other than weights and settings; it was refused") from error
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise CheckpointError(f"{path.name} is damaged ({type(error).__name__}); copy or download it again") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path.name} is not a model file: its content is no dictionary")
+    return content, mark
+
+
+def _check_archive(path: Path, data: bytearray) -> None:
+    """Refuse archives that are cut short or that would grow when unpacked."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f"{path.name} is damaged or cut short; copy or download it again") from error
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise CheckpointError(f"{path.name} is compressed, which model files never are; it was refused")
+    if sum(entry.file_size for entry in entries) > len(data):
+        raise CheckpointError(f"{path.name} claims to hold more than its size; it was refused")
+
+
+def plain_values(value: object, path: Path, depth: int = 0) -> Any:
+    """Return settings as nested dictionaries, lists and plain values.
+
+    Raises:
+        CheckpointError: they hold anything else, or are nested too deeply.
+    """
+    if depth > _DEEPEST_CONFIG:
+        raise CheckpointError(f"the settings in {path.name} are nested too deeply")
+    if isinstance(value, HParams):
+        value = vars(value)
+    if isinstance(value, dict):
+        return {str(name): plain_values(inner, path, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_values(inner, path, depth + 1) for inner in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise CheckpointError(f"the settings in {path.name} hold a value of type {type(value).__name__}")

@@ -1,0 +1,255 @@
+"""Sentences to speak: accepting them, the lane's steps, and what the voice worker is told."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from daemon import characters, events, references
+from daemon.character_config import job_config
+from daemon.database import Database
+from daemon.errors import ConflictError, InvalidInputError, NotFoundError
+from daemon.layout import Layout
+from daemon.names import base_name, recording_name
+from daemon.settings import Settings
+from daemon.tables import Character, Inference, Status, Voice, now
+from GPT_SoVITS.errors import TextError
+from GPT_SoVITS.text.languages import mode_of
+from pipeline.protocol import SpeakRequest
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LANGUAGE = "中文"
+MAX_ATTEMPTS = 2
+"""A sentence during which the service ended this often has failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequest:
+    """What a client asks for."""
+
+    target_text: str
+    character_name: str | None = None
+    """None: the default character."""
+    ref_audio: str | None = None
+    """None: the best clip is chosen."""
+    ref_text: str | None = None
+    """None: the transcript of the reference, where known."""
+    ref_language: str | None = None
+    """None: that of the known transcript, else Chinese."""
+    target_language: str = DEFAULT_LANGUAGE
+    output_name: str | None = None
+
+
+def create(database: Database, settings: Settings, layout: Layout, request: InferenceRequest) -> Inference:
+    """Accept a sentence and queue it.
+
+    Raises:
+        InvalidInputError: an empty or too long text, an unknown language, a reference that cannot be used.
+        NotFoundError: an unknown character, or none given and no default.
+        ConflictError: the character has no trained voice yet.
+    """
+    _check_texts(request, settings)
+    with database.write() as session:
+        character = _character(session, request.character_name)
+        active_voice(session, character)
+        if request.ref_audio is not None:
+            references.resolve(session, layout, character, request.ref_audio)
+        inference = Inference(
+            id=uuid.uuid4().hex,
+            character_id=character.id,
+            character_name=character.name,
+            target_text=request.target_text,
+            request={**asdict(request), "character_name": character.name},
+        )
+        session.add(inference)
+        events.append(session, "inference.queued", character_id=character.id, inference=inference.id)
+    return inference
+
+
+def get(session: Session, inference_id: str) -> Inference:
+    """Return one inference.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    inference = session.get(Inference, inference_id)
+    if inference is None:
+        raise NotFoundError(f"inference {inference_id!r} does not exist")
+    return inference
+
+
+def list_all(session: Session, limit: int = 1000) -> Sequence[Inference]:
+    """Return the newest inferences, newest first."""
+    newest_first = (col(Inference.created_at).desc(), col(Inference.id))
+    return session.exec(select(Inference).order_by(*newest_first).limit(limit)).all()
+
+
+def active_voice(session: Session, character: Character) -> Voice:
+    """Return the trained model that speaks for a character.
+
+    Raises:
+        ConflictError: there is none yet.
+    """
+    voice = find_voice(session, character)
+    if voice is None:
+        raise ConflictError(f"character {character.name!r} has no trained voice yet; start its training first")
+    return voice
+
+
+def find_voice(session: Session, character: Character) -> Voice | None:
+    """Return the trained model that speaks for a character, if any."""
+    query = select(Voice).where(Voice.character_id == character.id, col(Voice.active).is_(True))
+    return session.exec(query.order_by(col(Voice.id).desc()).limit(1)).first()
+
+
+def claim(database: Database) -> Inference | None:
+    """Take the oldest waiting sentence, now running with its attempt counted, or None."""
+    with database.read() as session:  # an idle lane must not take the write lock each time
+        if session.exec(_waiting()).first() is None:
+            return None
+    with database.write() as session:
+        inference = session.exec(_waiting()).first()
+        if inference is not None:
+            inference.status, inference.started_at = Status.RUNNING, now()
+            inference.attempt += 1
+            session.add(inference)
+        return inference
+
+
+def progress(database: Database, inference_id: str, percent: float) -> None:
+    """Record how far a running sentence is, 0 to 100."""
+    with database.write() as session:
+        inference = session.get(Inference, inference_id)
+        if inference is not None and inference.status == Status.RUNNING:
+            inference.progress = percent
+            session.add(inference)
+
+
+def finish(database: Database, inference_id: str, facts: Mapping[str, Any]) -> None:
+    """Record a spoken sentence; its file is in place."""
+    with database.write() as session:
+        inference = session.get(Inference, inference_id)
+        if inference is not None:
+            inference.output_path = output_path(inference)
+            inference.progress, inference.detail = 100.0, dict(facts)
+            _end(session, inference, Status.COMPLETED)
+
+
+def fail(database: Database, inference_id: str, sentence: str) -> None:
+    """Record why a sentence was not spoken."""
+    with database.write() as session:
+        inference = session.get(Inference, inference_id)
+        if inference is not None:
+            inference.error_message = sentence
+            _end(session, inference, Status.FAILED)
+    logger.warning("inference %s failed: %s", inference_id, sentence)
+
+
+def recover(database: Database) -> int:
+    """Put back what an earlier daemon left running, or fail it when that happened before; return how many."""
+    with database.write() as session:
+        left = session.exec(select(Inference).where(Inference.status == Status.RUNNING)).all()
+        for inference in left:
+            if inference.attempt >= MAX_ATTEMPTS:
+                inference.error_message = f"the service ended {inference.attempt} times while this was being spoken"
+                _end(session, inference, Status.FAILED)
+            else:
+                inference.status, inference.progress = Status.PENDING, 0.0
+                session.add(inference)
+        return len(left)
+
+
+def output_path(inference: Inference) -> str:
+    """Return where the sentence is written, relative to the work directory."""
+    wanted = inference.request.get("output_name")
+    stem = PurePosixPath(recording_name(base_name(wanted))).stem if wanted else ""
+    return f"inference/{stem}_{inference.id}.wav" if stem else f"inference/{inference.id}.wav"
+
+
+def speak_request(session: Session, settings: Settings, layout: Layout, inference: Inference) -> SpeakRequest:
+    """Return what the voice worker needs to speak a sentence.
+
+    Raises:
+        NotFoundError: the character is gone.
+        ConflictError: it has no voice or no reference any more.
+        InvalidInputError: the reference is gone.
+    """
+    character = session.get(Character, inference.character_id) if inference.character_id is not None else None
+    if character is None:
+        raise NotFoundError(f"character {inference.character_name!r} does not exist any more")
+    voice = active_voice(session, character)
+    request = InferenceRequest(**inference.request)
+    reference = _reference(session, layout, character, request)
+    config = job_config(character.config, settings)
+    root = layout.character(character.name)
+    return SpeakRequest(
+        request_id=inference.id,
+        family=voice.family,
+        sovits_path=str(root / voice.sovits_path),
+        gpt_path=str(root / voice.gpt_path),
+        ref_audio=str(reference.path),
+        ref_text=reference.text,
+        ref_language=mode_of(reference.language or DEFAULT_LANGUAGE),
+        text=inference.target_text,
+        language=mode_of(request.target_language),
+        output_path=str(layout.work_dir / output_path(inference)),
+        models_dir=config.models_dir,
+        asr_model=config.asr_model,
+        device=settings.gpu.device,
+    )
+
+
+def _reference(
+    session: Session, layout: Layout, character: Character, request: InferenceRequest
+) -> references.Reference:
+    """Return the reference; what the client says about its text wins over what is known."""
+    if request.ref_audio is None:
+        return references.best(session, layout, character)
+    found = references.resolve(session, layout, character, request.ref_audio)
+    if not (request.ref_text or "").strip():
+        return found
+    return references.Reference(found.path, request.ref_text or "", request.ref_language)
+
+
+def _check_texts(request: InferenceRequest, settings: Settings) -> None:
+    if not request.target_text.strip():
+        raise InvalidInputError("target_text: there is nothing to speak")
+    limit = settings.inference.max_text_characters
+    for name, text in (("target_text", request.target_text), ("ref_text", request.ref_text or "")):
+        if len(text) > limit:
+            raise InvalidInputError(f"{name}: {len(text)} characters are more than the limit of {limit}")
+        if any("\ud800" <= each <= "\udfff" for each in text):
+            raise InvalidInputError(f"{name}: it holds half of a surrogate pair, which is no character")
+    for name, language in (("ref_language", request.ref_language), ("target_language", request.target_language)):
+        try:
+            mode_of(language or DEFAULT_LANGUAGE)
+        except TextError as error:
+            raise InvalidInputError(f"{name}: {error}") from error
+
+
+def _character(session: Session, name: str | None) -> Character:
+    if name is not None:
+        return characters.get(session, name)
+    character = characters.default(session)
+    if character is None:
+        raise NotFoundError("there is no default character yet; create one first")
+    return character
+
+
+def _waiting() -> Any:
+    oldest_first = (col(Inference.created_at), col(Inference.id))
+    return select(Inference).where(Inference.status == Status.PENDING).order_by(*oldest_first).limit(1)
+
+
+def _end(session: Session, inference: Inference, status: Status) -> None:
+    inference.status, inference.completed_at = status, now()
+    session.add(inference)
+    kind = "inference.finished"
+    events.append(session, kind, character_id=inference.character_id, inference=inference.id, status=status.value)
