@@ -173,8 +173,9 @@ def _sovits_family(path: Path, mark: bytes, state: dict[str, Tensor], settings: 
     if version == FamilyName.NANO:
         nano = FAMILIES[FamilyName.NANO]
         return replace(nano, sovits=_rebuilt(nano.sovits, settings.get("sovits"), path))
-    if mark in (b"05", b"06") or version in (FamilyName.V2_PRO, FamilyName.V2_PRO_PLUS):
-        return FAMILIES[_FAMILY_OF_MARK[mark] if mark != ZIP_MARK else FamilyName(version)]
+    for pro, code in _MARKS.items():
+        if mark == code or (mark == ZIP_MARK and version == pro):
+            return FAMILIES[pro]
     if "sv_emb.weight" in state:  # public pretrained files carry neither mark nor version
         first = state.get("dec.conv_pre.weight")
         wide = first is not None and first.shape[0] == FAMILIES[FamilyName.V2_PRO_PLUS].sovits.upsample_initial_channel
@@ -188,7 +189,8 @@ def _gpt_config(path: Path, settings: dict[str, Any]) -> GptConfig:
     if not isinstance(model, dict) or not isinstance(data, dict):
         raise CheckpointError(f"{path.name} is not a GPT model file: it holds no settings of the model")
     sizes = {name: model[name] for name in _names(GptConfig) if name in model}
-    sizes.setdefault("ffn_dim", 4 * int(model.get("hidden_dim") or 512))  # the public `linear_units` has no effect
+    if "ffn_dim" not in sizes and isinstance(sizes.get("hidden_dim"), int):
+        sizes["ffn_dim"] = 4 * sizes["hidden_dim"]  # the public `linear_units` has no effect
     for ours, theirs in (("eos", model.get("EOS")), ("max_sec", data.get("max_sec"))):
         if theirs is not None:
             sizes[ours] = theirs

@@ -40,6 +40,7 @@ class Database:
             try:
                 yield session
             finally:
+                session.expunge_all()  # a rollback would expire the rows that the caller still reads
                 session.rollback()
 
     @contextmanager

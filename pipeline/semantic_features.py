@@ -40,9 +40,7 @@ def run(context: StepContext) -> None:
 
 
 def _make(context: StepContext, item: Item, model: SovitsModel) -> None:
-    features = load_features(
-        context.experiment / CONTENT_FOLDER / f"{item.name}.pt", model.config.ssl_channels
-    )
+    features = load_features(context.experiment / CONTENT_FOLDER / f"{item.name}.pt", model.config.ssl_channels)
     codes = tuple(model.extract_codes(features).flatten().tolist())
     if not codes:
         raise TrainingDataError("the clip is too short for a single code")

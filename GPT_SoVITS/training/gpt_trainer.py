@@ -22,7 +22,13 @@ class GptTrainee:
     """The model, its optimiser and the clips. See `loop.Trainee`."""
 
     def __init__(
-        self, model: TextToSemantic, items: Sequence[GptItem], family: Family, *, recipe: GptRecipe, compute: Compute,
+        self,
+        model: TextToSemantic,
+        items: Sequence[GptItem],
+        family: Family,
+        *,
+        recipe: GptRecipe,
+        compute: Compute,
         batch_size: int,
     ) -> None:
         self.model = model.to(compute.device).train()

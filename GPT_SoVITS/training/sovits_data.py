@@ -121,9 +121,7 @@ def check_duration(seconds: float, limits: DurationLimits | None = None) -> None
         )
 
 
-def _load(
-    experiment: Path, name: str, texts: dict[str, TextLine], family: Family, recipe: SovitsRecipe
-) -> SovitsItem:
+def _load(experiment: Path, name: str, texts: dict[str, TextLine], family: Family, recipe: SovitsRecipe) -> SovitsItem:
     line = texts.get(name)
     if line is None:
         raise TrainingDataError("the clip has no phones; its transcript is missing or cannot be spoken")
@@ -180,7 +178,7 @@ def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: S
         bucket = bucket_of(frames[index], recipe.bucket_limits_frames)
         if bucket is not None:
             buckets.setdefault(bucket, []).append(index)
-    batches = []
+    batches: list[list[int]] = []
     for _, members in sorted(buckets.items()):
         order = [members[place] for place in torch.randperm(len(members), generator=generator).tolist()]
         missing = -len(order) % batch_size

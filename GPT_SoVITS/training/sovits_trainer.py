@@ -79,7 +79,7 @@ class SovitsTrainee:
         losses = {"discriminator": critic_loss.item()}
         if math.isfinite(losses["discriminator"]):
             self.critic_optimizer.zero_grad(set_to_none=True)
-            critic_loss.backward()
+            torch.autograd.backward(critic_loss)
             self.critic_optimizer.step()
             losses |= self._train_generator(waved, made, real)
         return {**losses, "learning_rate": rate}
@@ -99,7 +99,7 @@ class SovitsTrainee:
         losses = {"generator": total.item(), **{name: part.item() for name, part in parts.items()}}
         if math.isfinite(losses["generator"]):
             self.model_optimizer.zero_grad(set_to_none=True)
-            total.backward()
+            torch.autograd.backward(total)
             self.model_optimizer.step()
         return losses
 

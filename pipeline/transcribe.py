@@ -1,0 +1,116 @@
+"""asr_transcribe: sliced_audio/<clip> → transcripts/clips/<clip>.json, and the list file that people read and edit.
+
+The un-denoised clips are recognised: denoising first makes phantom words more frequent. A text that a person gave
+(beside the recording, or by editing the list file) wins and costs no recognition.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from GPT_SoVITS.audio import read_wav, resample
+from GPT_SoVITS.whisper import RATE_HZ
+from pipeline.context import StepContext
+from pipeline.listfile import ListLine, format_list
+from pipeline.plan import Item
+from pipeline.recognise import LANGUAGES, Recogniser, Samples, objection
+from pipeline.steps import LIST_ITEM
+
+CLIPS_FOLDER = "sliced_audio"
+TRANSCRIPTS_FOLDER = "transcripts/clips"
+DETECTION_CLIPS = 3
+"""So many of a recording's longest clips decide its language."""
+
+
+def run(context: StepContext) -> None:
+    """Transcribe every stale clip."""
+    config = context.inputs.config
+    recogniser = Recogniser(config.asr_model, config.models_dir, config.asr_device, config.asr_compute_type)
+    stale = [item for item in context.plan.stale if item.name != LIST_ITEM]
+    languages = _Languages(context, recogniser)
+    for done, item in enumerate(stale):
+        context.progress(done, len(stale))
+        if item.excluded:
+            context.drop(item, "excluded by a person")
+        elif item.text is not None:
+            language = item.language or languages.of(item.name)
+            _publish(context, item, {"text": item.text.strip(), "language": language, "source": "given"})
+        else:
+            _recognise(context, item, recogniser, languages.of(item.name))
+
+
+def write_list(context: StepContext, item: Item) -> None:
+    """Write transcripts/<character>.list from all kept clips."""
+    lines = []
+    for feed in item.feeds:
+        made = context.artifact_of(item.step, feed.name)
+        path = f"{CLIPS_FOLDER}/{feed.name}"
+        lines.append(ListLine(path, context.character, made.detail["language"], made.detail["text"]))
+    lines.sort(key=lambda line: line.path)
+    with context.folder() as scratch:
+        target = scratch / "list"
+        target.write_text(format_list(lines), encoding="utf-8")
+        detail = {"clips": [line.name for line in lines]}
+        context.publish(item, {f"transcripts/{context.character}.list": target}, detail)
+
+
+def _recognise(context: StepContext, item: Item, recogniser: Recogniser, language: str) -> None:
+    heard = recogniser.recognise(_samples(context.root, item.name), language)
+    facts = {"text": heard.text, "language": language, "source": "asr", "scores": heard.facts()}
+    reason = objection(heard)
+    if reason is None:
+        _publish(context, item, facts)
+    else:
+        context.drop(item, reason, facts)
+
+
+def _publish(context: StepContext, item: Item, facts: dict[str, Any]) -> None:
+    document = {"clip": item.name, **facts}
+    with context.folder() as scratch:
+        target = scratch / "transcript.json"
+        target.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        duration_s = len(_samples(context.root, item.name)) / RATE_HZ
+        context.publish(item, {f"{TRANSCRIPTS_FOLDER}/{item.name}.json": target}, {**facts, "duration_s": duration_s})
+
+
+def _samples(root: Path, clip: str) -> Samples:
+    wave = read_wav(root / CLIPS_FOLDER / clip)
+    return resample(wave.samples, wave.rate_hz, RATE_HZ)
+
+
+class _Languages:
+    """The language of each clip: the configured one, or the one that its recording is most likely in."""
+
+    def __init__(self, context: StepContext, recogniser: Recogniser) -> None:
+        self._context = context
+        self._recogniser = recogniser
+        self._found: dict[str, str] = {}
+        self._clips: dict[str, list[str]] = defaultdict(list)
+        for item in context.plan.items:
+            if item.name != LIST_ITEM:
+                self._clips[recording_of(item.name)].append(item.name)
+
+    def of(self, clip: str) -> str:
+        """Return the language code of a clip."""
+        configured = self._context.inputs.config.language
+        if configured in LANGUAGES:
+            return configured
+        recording = recording_of(clip)
+        if recording not in self._found:
+            self._found[recording] = self._recogniser.language_of(self._longest(self._clips[recording]))
+        return self._found[recording]
+
+    def _longest(self, clips: Sequence[str]) -> list[Samples]:
+        root = self._context.root
+        longest = sorted(clips, key=lambda name: (-(root / CLIPS_FOLDER / name).stat().st_size, name))
+        return [_samples(root, name) for name in longest[:DETECTION_CLIPS]]
+
+
+def recording_of(clip: str) -> str:
+    """Return the recording that a clip was cut from: `a.mp3` for `a.mp3_0000000000_0000131520.wav`."""
+    return re.sub(r"_\d{10,}_\d{10,}\.wav$", "", clip)
