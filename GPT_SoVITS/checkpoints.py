@@ -26,14 +26,9 @@ POSTERIOR_PREFIX = "enc_q."
 """Only training needs the posterior encoder; finished weights leave it out."""
 _GPT_PREFIX = "model."
 _MARKS = {FamilyName.V2_PRO: b"05", FamilyName.V2_PRO_PLUS: b"06"}
-_FAMILY_OF_MARK = {
-    b"00": FamilyName.V1,
-    b"01": FamilyName.V2,
-    b"05": FamilyName.V2_PRO,
-    b"06": FamilyName.V2_PRO_PLUS,
-}
+_SUPPORTED = frozenset({ZIP_MARK, b"00", b"01", *_MARKS.values()})
 _UNSUPPORTED = {b"02": "v3", b"03": "v3 (LoRA)", b"04": "v4 (LoRA)"}
-_V1_SYMBOLS = 322
+_FAMILY_OF_SYMBOLS = {322: FamilyName.V1, 732: FamilyName.V2}
 _LARGEST_SIZE = 1_000_000
 _Sizes = TypeVar("_Sizes", SovitsConfig, GptConfig)
 
@@ -83,9 +78,11 @@ def read_sovits_weights(path: Path) -> SovitsWeights:
     Raises:
         CheckpointError: the file is damaged, hostile, or of a version that cannot be used.
     """
-    content, mark = read_untrusted(path, frozenset({ZIP_MARK, *_FAMILY_OF_MARK, *_UNSUPPORTED}))
+    content, mark = read_untrusted(path, _SUPPORTED | frozenset(_UNSUPPORTED))
     if mark in _UNSUPPORTED:
-        raise CheckpointError(f"{path.name} is a {_UNSUPPORTED[mark]} model, which is not supported; use v1 or v2")
+        raise CheckpointError(
+            f"{path.name} is a {_UNSUPPORTED[mark]} model, which is not supported; use one of: {', '.join(FamilyName)}"
+        )
     state, settings, info = _parts(content, path)
     return SovitsWeights(state, _sovits_family(path, mark, state, settings), info)
 
@@ -169,7 +166,9 @@ def _sovits_family(path: Path, mark: bytes, state: dict[str, Tensor], settings: 
     model = settings.get("model", {})
     version = model.get("version") if isinstance(model, dict) else None
     if version in ("v3", "v4"):
-        raise CheckpointError(f"{path.name} is a {version} model, which is not supported; use v1 or v2")
+        raise CheckpointError(
+            f"{path.name} is a {version} model, which is not supported; use one of: {', '.join(FamilyName)}"
+        )
     if version == FamilyName.NANO:
         nano = FAMILIES[FamilyName.NANO]
         return replace(nano, sovits=_rebuilt(nano.sovits, settings.get("sovits"), path))
@@ -178,10 +177,22 @@ def _sovits_family(path: Path, mark: bytes, state: dict[str, Tensor], settings: 
             return FAMILIES[pro]
     if "sv_emb.weight" in state:  # public pretrained files carry neither mark nor version
         first = state.get("dec.conv_pre.weight")
-        wide = first is not None and first.shape[0] == FAMILIES[FamilyName.V2_PRO_PLUS].sovits.upsample_initial_channel
+        wide = (
+            first is not None
+            and first.dim() > 0
+            and first.shape[0] == FAMILIES[FamilyName.V2_PRO_PLUS].sovits.upsample_initial_channel
+        )
         return FAMILIES[FamilyName.V2_PRO_PLUS if wide else FamilyName.V2_PRO]
-    symbols = state.get("enc_p.text_embedding.weight")
-    return FAMILIES[FamilyName.V1 if symbols is not None and symbols.shape[0] == _V1_SYMBOLS else FamilyName.V2]
+    return FAMILIES[_family_by_symbols(mark, version, state)]
+
+
+def _family_by_symbols(mark: bytes, version: object, state: dict[str, Tensor]) -> FamilyName:
+    """Tell v1 from v2: the size of the phone table decides, as some public v1 files call themselves v2."""
+    table = state.get("enc_p.text_embedding.weight")
+    by_table = _FAMILY_OF_SYMBOLS.get(table.shape[0]) if table is not None and table.dim() else None
+    if by_table is not None:
+        return by_table
+    return FamilyName.V1 if version == FamilyName.V1 or mark == b"00" else FamilyName.V2
 
 
 def _gpt_config(path: Path, settings: dict[str, Any]) -> GptConfig:

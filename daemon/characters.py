@@ -1,4 +1,4 @@
-"""Characters: making, finding, choosing the default. Renaming and deleting, which move folders, have their own modules."""
+"""Characters: making, finding, choosing the default. `renaming` and `removal` do what moves folders."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def claim(database: Database) -> Inference | None:
         if session.exec(_waiting()).first() is None:
             return None
     with database.write() as session:
-        inference = session.exec(_waiting()).first()
+        inference: Inference | None = session.exec(_waiting()).first()
         if inference is not None:
             inference.status, inference.started_at = Status.RUNNING, now()
             inference.attempt += 1
@@ -196,7 +196,7 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         gpt_path=str(root / voice.gpt_path),
         ref_audio=str(reference.path),
         ref_text=reference.text,
-        ref_language=mode_of(reference.language or DEFAULT_LANGUAGE),
+        ref_language=reference.mode,
         text=inference.target_text,
         language=mode_of(request.target_language),
         output_path=str(layout.work_dir / output_path(inference)),
@@ -215,7 +215,7 @@ def _reference(
     found = references.resolve(session, layout, character, request.ref_audio)
     if not (request.ref_text or "").strip():
         return found
-    return references.Reference(found.path, request.ref_text or "", request.ref_language)
+    return references.Reference(found.path, request.ref_text or "", mode_of(request.ref_language or DEFAULT_LANGUAGE))
 
 
 def _check_texts(request: InferenceRequest, settings: Settings) -> None:

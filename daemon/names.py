@@ -17,9 +17,7 @@ MAX_RECORDING_BYTES = 180
 RESERVED = frozenset({"characters", "inbox", "inference", "logs", "scratch", "rejected", "con", "prn", "aux", "nul"})
 """Names that the layout uses, or that a synchronised Windows folder cannot hold; compared without case."""
 
-UPLOAD_EXTENSIONS = frozenset(
-    {".wav", ".mp3", ".m4a", ".flac", ".aac", ".ogg", ".opus", ".wma", ".3gp", ".webm"}
-)
+UPLOAD_EXTENSIONS = frozenset({".wav", ".mp3", ".m4a", ".flac", ".aac", ".ogg", ".opus", ".wma", ".3gp", ".webm"})
 """What the REST contract accepts."""
 AUDIO_EXTENSIONS = UPLOAD_EXTENSIONS | {
     ".aif", ".aiff", ".amr", ".avi", ".caf", ".mka", ".mkv", ".mov", ".mp2", ".mp4", ".oga", ".wmv",
@@ -42,7 +40,7 @@ def character_name(text: str) -> str:
     """
     name = unicodedata.normalize("NFC", text)
     if not 1 <= len(name) <= MAX_CHARACTERS:
-        raise InvalidInputError(f"character_name: a name has 1 to {MAX_CHARACTERS} characters, this one has {len(name)}")
+        raise InvalidInputError(f"character_name: a name has 1 to {MAX_CHARACTERS} characters, not {len(name)}")
     for position, character in enumerate(name):
         if not _accepted(character, first=position == 0):
             raise InvalidInputError(

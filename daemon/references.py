@@ -14,6 +14,8 @@ from daemon.errors import ConflictError, InvalidInputError
 from daemon.layout import Layout
 from daemon.names import AUDIO_EXTENSIONS
 from daemon.tables import Artifact, AudioFile, Character
+from GPT_SoVITS.errors import TextError
+from GPT_SoVITS.text.languages import Mode, language_of_list, mode_for_language
 from pipeline.steps import LIST_ITEM, StepName
 
 CLIP_RATE_HZ = 32_000
@@ -31,7 +33,8 @@ class Reference:
 
     path: Path
     text: str = ""
-    language: str | None = None
+    mode: str = Mode.ALL_ZH
+    """How the text is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def best(session: Session, layout: Layout, character: Character) -> Reference:
     if not clips:
         raise ConflictError(f"character {character.name!r} has no clip with a transcript yet; process its audio first")
     chosen = max(clips, key=_merit)
-    return Reference(chosen.path, chosen.text, chosen.language)
+    return Reference(chosen.path, chosen.text, _mode(chosen.language))
 
 
 def resolve(session: Session, layout: Layout, character: Character, ref_audio: str) -> Reference:
@@ -83,7 +86,15 @@ def resolve(session: Session, layout: Layout, character: Character, ref_audio: s
             "the work directory or the inbox"
         )
     text, language = _transcript(session, layout, character, path)
-    return Reference(path, text, language)
+    return Reference(path, text, _mode(language))
+
+
+def _mode(language: str | None) -> Mode:
+    """Return how a transcript is read; one of unknown language is read as it looks."""
+    try:
+        return mode_for_language(language_of_list(language)) if language else Mode.AUTO
+    except TextError:
+        return Mode.AUTO
 
 
 def _named(session: Session, layout: Layout, character: Character, name: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""Renaming a character: its folders, the paths in its rows, and its name, so that a crash in between is finished later."""
+"""Renaming a character: folders, paths in rows, and the name; what a crash interrupts is finished later."""
 
 from __future__ import annotations
 

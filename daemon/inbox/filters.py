@@ -10,8 +10,8 @@ from daemon.names import AUDIO_EXTENSIONS
 CONFIG_NAME = "character.yaml"
 TEXT_EXTENSIONS = frozenset({".txt", ".lab"})
 LIST_EXTENSION = ".list"
-LITTER_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "lost+found", "__macosx", "@eadir", "#recycle"})
-LITTER_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "*.temp", "*.swp", "*~", "~$*", "*.!ut")
+LITTER_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "lost+found", "__macosx", "@eadir"})
+LITTER_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "*.temp", "*.swp", "*~", "~$*")
 
 
 class FileKind(StrEnum):

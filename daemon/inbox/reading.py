@@ -64,7 +64,7 @@ def file_hash(path: str) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -112,7 +112,6 @@ def test_greedy_decoding_until_the_early_stop(model: TextToSemantic, inference: 
     assert (logits[12] - later).abs().max() <= 1e-4 * later.std()
 
 
-@pytest.mark.slow
 def test_greedy_decoding_without_penalty_and_without_prompt(
     model: TextToSemantic, inference: dict[str, Tensor]
 ) -> None:
@@ -121,7 +120,6 @@ def test_greedy_decoding_without_penalty_and_without_prompt(
     _assert_same(model.generate(_text(inference), None, _greedy(30)), inference, "ref_free")
 
 
-@pytest.mark.slow
 def test_greedy_decoding_of_a_batch(model: TextToSemantic, inference: dict[str, Tensor]) -> None:
     texts = [_text(inference, int(length)) for length in inference["out.batch.lengths"]]
     for item, result in enumerate(model.generate_batch(texts, inference["in.prompt"][0], _greedy(24))):
