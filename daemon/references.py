@@ -176,7 +176,7 @@ def _clip_path(layout: Layout, character: Character, name: str) -> Path | None:
 
 def _confidence(artifact: Artifact) -> float:
     scores = artifact.detail.get("scores")
-    found = scores.get("avg_logprob") if isinstance(scores, dict) else None
+    found = scores.get("average_log_probability") if isinstance(scores, dict) else None
     return float(found) if isinstance(found, int | float) else 0.0
 
 

@@ -175,15 +175,15 @@ class _Clip:
 def _clips(inputs: Inputs) -> tuple[list[_Clip], bool]:
     """Return the clips of all recordings; one recording with a transcript gives exactly one clip."""
     sources, blocked = _slice_items(inputs)
-    clips = []
+    clips: list[_Clip] = []
     for source in sources:
         made = _current(source, inputs.artifacts)
         if made is None:
             blocked = True
             continue
         feeds = clips_of(made)
-        given = source if len(feeds) == 1 else None
-        clips.extend(_Clip(feed, given and given.text, given and given.language) for feed in feeds)
+        text, language = (source.text, source.language) if len(feeds) == 1 else (None, None)
+        clips.extend(_Clip(feed, text, language) for feed in feeds)
     return clips, blocked
 
 

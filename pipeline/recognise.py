@@ -21,7 +21,7 @@ from GPT_SoVITS.whisper import RATE_HZ, encode, load_model, locate_model, log_me
 Samples = npt.NDArray[np.float32]
 
 WINDOW_STEP_S = 15.0
-"""Windows are 15 or 30 s: with shorter ones Whisper base repeats itself (measured: word error rate 13 % against 3 %) …"""
+"""Windows are 15 or 30 s: with shorter ones Whisper base repeats itself (word error rate 13 % instead of 3 %) …"""
 LEAST_PADDING_S = 2.0
 """… and hold at least this much silence behind the speech, by which Whisper knows that the sentence is over."""
 LONGEST_WINDOW_S = 30.0

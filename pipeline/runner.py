@@ -75,9 +75,6 @@ def _run_step(name: StepName, job: JobSpec, inputs: plan.Inputs, scratch: Path, 
     module = importlib.import_module(_MODULES[name])
     if planned.stale or not planned.items:
         module.run(context)
-        for item in plan.plan_step(name, inputs).stale:
-            if item.name == LIST_ITEM:
-                module.write_list(context, item)
     report = _report(name, inputs, context, time.monotonic() - began)
     logger.info("%s: %s", name, {key: value for key, value in report.items() if key != "dropped"})
     reporter.send(Message(MessageType.STEP_FINISHED, report))

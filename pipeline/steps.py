@@ -40,7 +40,7 @@ CHARACTER_ITEM = "voice"
 """The one item of a step that works on the whole character."""
 
 LIST_ITEM = "list"
-"""The item of asr_transcribe, extract_text_features and extract_semantic_features that is the file listing all clips."""
+"""The file listing all clips: an item of asr_transcribe, extract_text_features and extract_semantic_features."""
 
 
 @dataclass(frozen=True, slots=True)

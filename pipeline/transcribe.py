@@ -7,7 +7,6 @@ The un-denoised clips are recognised: denoising first makes phantom words more f
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +16,11 @@ from GPT_SoVITS.audio import read_wav, resample
 from GPT_SoVITS.whisper import RATE_HZ
 from pipeline.context import StepContext
 from pipeline.listfile import ListLine, format_list
-from pipeline.plan import Item
+from pipeline.names import list_path, recording_of, sliced_path, transcript_path
+from pipeline.plan import Item, plan_step
 from pipeline.recognise import LANGUAGES, Recogniser, Samples, objection
 from pipeline.steps import LIST_ITEM
 
-CLIPS_FOLDER = "sliced_audio"
-TRANSCRIPTS_FOLDER = "transcripts/clips"
 DETECTION_CLIPS = 3
 """So many of a recording's longest clips decide its language."""
 
@@ -42,21 +40,23 @@ def run(context: StepContext) -> None:
             _publish(context, item, {"text": item.text.strip(), "language": language, "source": "given"})
         else:
             _recognise(context, item, recogniser, languages.of(item.name))
+    for item in plan_step(context.plan.step.name, context.inputs).stale:
+        if item.name == LIST_ITEM:
+            _write_list(context, item)
 
 
-def write_list(context: StepContext, item: Item) -> None:
+def _write_list(context: StepContext, item: Item) -> None:
     """Write transcripts/<character>.list from all kept clips."""
     lines = []
     for feed in item.feeds:
         made = context.artifact_of(item.step, feed.name)
-        path = f"{CLIPS_FOLDER}/{feed.name}"
-        lines.append(ListLine(path, context.character, made.detail["language"], made.detail["text"]))
+        lines.append(ListLine(sliced_path(feed.name), context.character, made.detail["language"], made.detail["text"]))
     lines.sort(key=lambda line: line.path)
     with context.folder() as scratch:
         target = scratch / "list"
         target.write_text(format_list(lines), encoding="utf-8")
         detail = {"clips": [line.name for line in lines]}
-        context.publish(item, {f"transcripts/{context.character}.list": target}, detail)
+        context.publish(item, {list_path(context.character): target}, detail)
 
 
 def _recognise(context: StepContext, item: Item, recogniser: Recogniser, language: str) -> None:
@@ -75,11 +75,11 @@ def _publish(context: StepContext, item: Item, facts: dict[str, Any]) -> None:
         target = scratch / "transcript.json"
         target.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         duration_s = len(_samples(context.root, item.name)) / RATE_HZ
-        context.publish(item, {f"{TRANSCRIPTS_FOLDER}/{item.name}.json": target}, {**facts, "duration_s": duration_s})
+        context.publish(item, {transcript_path(item.name): target}, {**facts, "duration_s": duration_s})
 
 
 def _samples(root: Path, clip: str) -> Samples:
-    wave = read_wav(root / CLIPS_FOLDER / clip)
+    wave = read_wav(root / sliced_path(clip))
     return resample(wave.samples, wave.rate_hz, RATE_HZ)
 
 
@@ -107,10 +107,5 @@ class _Languages:
 
     def _longest(self, clips: Sequence[str]) -> list[Samples]:
         root = self._context.root
-        longest = sorted(clips, key=lambda name: (-(root / CLIPS_FOLDER / name).stat().st_size, name))
+        longest = sorted(clips, key=lambda name: (-(root / sliced_path(name)).stat().st_size, name))
         return [_samples(root, name) for name in longest[:DETECTION_CLIPS]]
-
-
-def recording_of(clip: str) -> str:
-    """Return the recording that a clip was cut from: `a.mp3` for `a.mp3_0000000000_0000131520.wav`."""
-    return re.sub(r"_\d{10,}_\d{10,}\.wav$", "", clip)

@@ -87,7 +87,7 @@ def gpt_batches(seconds: Sequence[float], batch_size: int, epoch: int, recipe: G
     As in the public loader, groups are made bucket by bucket and shuffled, and the flat order is then cut anew, so
     that a short group shifts the batches after it.
     """
-    indices = list(range(len(seconds))) * repetitions(len(seconds))
+    indices = list(range(len(seconds))) * repetitions(len(seconds), recipe.small_set)
     size = gpt_batch_size(len(indices), batch_size)
     order = random.Random(epoch)
     mixed: list[int] = []

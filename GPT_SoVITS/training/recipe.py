@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from GPT_SoVITS.families import Family, FamilyName
 
 SMALL_SET = 100
-"""Sets with fewer items are repeated."""
+"""The public loaders repeat sets of fewer items."""
+NANO_SMALL_SET = 48
+"""Three batches an epoch: from random weights more passes over one minute of speech only cost a laptop its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class SovitsRecipe:
     """Learning rate of the text side (text embedding, text encoder, mrte), as a share of the rest's."""
     bucket_limits_frames: tuple[int, ...] = (32, *range(300, 2000, 100))
     """An item of more frames than one limit and at most the next belongs to that bucket; others are left out."""
+    small_set: int = SMALL_SET
+    """Sets of fewer items are repeated within an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class GptRecipe:
     frames_per_second: int = 25
     slowest_phones_per_second: float = 2.5
     """Bounds the number of phones of the longest item."""
+    small_set: int = SMALL_SET
+    """Sets of fewer items are repeated within an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ def sovits_recipe(family: Family) -> SovitsRecipe:
     `nano` starts from random weights, where the public fine-tuning rates hardly move anything in one minute of data.
     """
     if family.name is FamilyName.NANO:
-        return SovitsRecipe(learning_rate=4e-4, text_rate=1.0)
+        return SovitsRecipe(learning_rate=4e-4, text_rate=1.0, small_set=NANO_SMALL_SET)
     return SovitsRecipe()
 
 
@@ -62,9 +68,10 @@ def gpt_recipe(family: Family) -> GptRecipe:
 
     `nano` updates after every batch: starting from random weights it needs the updates, and its sets are small.
     """
-    return replace(GptRecipe(), batches_per_update=1) if family.name is FamilyName.NANO else GptRecipe()
+    nano = GptRecipe(batches_per_update=1, small_set=NANO_SMALL_SET)
+    return nano if family.name is FamilyName.NANO else GptRecipe()
 
 
-def repetitions(items: int) -> int:
+def repetitions(items: int, small_set: int = SMALL_SET) -> int:
     """Return how often the list of items is gone through in one epoch, as the public loaders have it."""
-    return max(2, SMALL_SET // items) if 0 < items < SMALL_SET else 1
+    return max(2, small_set // items) if 0 < items < small_set else 1

@@ -174,7 +174,7 @@ def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: S
     """
     generator = torch.Generator().manual_seed(epoch + 1)
     buckets: dict[int, list[int]] = {}
-    for index in list(range(len(frames))) * repetitions(len(frames)):
+    for index in list(range(len(frames))) * repetitions(len(frames), recipe.small_set):
         bucket = bucket_of(frames[index], recipe.bucket_limits_frames)
         if bucket is not None:
             buckets.setdefault(bucket, []).append(index)

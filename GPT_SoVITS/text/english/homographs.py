@@ -15,7 +15,7 @@ from GPT_SoVITS.text.english.guess import package_file
 _TO_VERB = frozenset(
     str.split("""to will would can could should shall may might must do does did don't
     doesn't didn't won't can't cannot couldn't
-    wouldn't shouldn't let let's please not never always often i you we they who i'll you'll we'll they'll 
+    wouldn't shouldn't let let's please not never always often i you we they who i'll you'll we'll they'll
     he'll she'll it'll i'd you'd we'd they'd he'd she'd""")
 )
 _TO_SINGULAR_VERB = frozenset(str.split("he she it who which that this never always often everyone somebody nobody"))

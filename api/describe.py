@@ -1,0 +1,116 @@
+"""From rows to answers: plain functions, one a wire type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session, func, select
+
+from api.schemas import (
+    AudioFileInfo,
+    AudioProcessingInfo,
+    CharacterConfigInfo,
+    CharacterInfo,
+    InferenceInfo,
+    TrainingInfo,
+)
+from daemon import character_config, inferences, staleness
+from daemon.staleness import JobState
+from daemon.tables import AudioFile, Character, Inference, Status
+from daemon.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Describer:
+    """Describes what one reading session sees."""
+
+    world: World
+    session: Session
+
+    def character(self, character: Character) -> CharacterInfo:
+        """A character and how it stands."""
+        audio_count = select(func.count()).select_from(AudioFile).where(AudioFile.character_id == character.id)
+        config = {**character_config.defaults(self.world.settings), **character.config}
+        return CharacterInfo(
+            character_name=character.name,
+            config=CharacterConfigInfo(character_name=character.name, **config),
+            created_at=character.created_at,
+            updated_at=character.updated_at,
+            audio_count=self.session.exec(audio_count).one(),
+            audio_processing_status=self._audio_state(character).status,
+            training_status=self._training_state(character).status,
+            model_exists=self._model_exists(character),
+            is_default=character.is_default,
+        )
+
+    def audio_file(self, character: Character, row: AudioFile) -> AudioFileInfo:
+        """A recording."""
+        path = self.world.layout.raw_audio(character.name) / row.filename
+        return AudioFileInfo(
+            filename=row.filename,
+            file_path=self._relative(path),
+            file_size=row.size_bytes,
+            created_at=row.created_at,
+            modified_at=row.modified_at,
+            duration=row.duration_s,
+        )
+
+    def audio(self, character: Character) -> AudioProcessingInfo:
+        """How audio processing stands."""
+        state = self._audio_state(character)
+        count = staleness.processed_count(self.session, character)
+        return AudioProcessingInfo(**_state(character, state), processed_audio_count=count)
+
+    def training(self, character: Character) -> TrainingInfo:
+        """How training stands; a model stays named until a newer one replaces it."""
+        state = self._training_state(character)
+        voice = inferences.find_voice(self.session, character)
+        root = self.world.layout.character(character.name)
+        return TrainingInfo(
+            **_state(character, state),
+            gpt_model_path=voice and self._relative(root / voice.gpt_path),
+            sovits_model_path=voice and self._relative(root / voice.sovits_path),
+        )
+
+    def _audio_state(self, character: Character) -> JobState:
+        return staleness.audio_state(self.session, self.world.settings, character)
+
+    def _training_state(self, character: Character) -> JobState:
+        return staleness.training_state(self.session, self.world.settings, character)
+
+    def _model_exists(self, character: Character) -> bool:
+        voice = inferences.find_voice(self.session, character)
+        root = self.world.layout.character(character.name)
+        return voice is not None and (root / voice.sovits_path).is_file() and (root / voice.gpt_path).is_file()
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.world.layout.work_dir).as_posix()
+
+
+def inference(row: Inference) -> InferenceInfo:
+    """A sentence and how far it is."""
+    return InferenceInfo(
+        inference_id=row.id,
+        character_name=row.character_name,
+        target_text=row.target_text,
+        status=Status(row.status),
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+        output_path=row.output_path,
+        error_message=row.error_message,
+        progress=row.progress,
+    )
+
+
+def _state(character: Character, state: JobState) -> dict[str, Any]:
+    return {
+        "character_name": character.name,
+        "status": state.status,
+        "current_step": state.current_step,
+        "progress": state.progress,
+        "started_at": state.started_at,
+        "completed_at": state.completed_at,
+        "error_message": state.error_message,
+    }

@@ -1,0 +1,75 @@
+"""The one place where failures become HTTP answers: {"status_code": N, "detail": "one clear sentence"}."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from sqlalchemy.exc import OperationalError
+
+from api.schemas import ErrorBody
+from daemon.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+NOT_READY = "the database is not ready yet; the daemon prepares it when it starts"
+_SENTENCES = {
+    401: "this needs authorisation",
+    404: "there is nothing at this address; see /docs for what there is",
+    405: "this address does not answer that method; see /docs",
+    413: "the body is larger than this address accepts",
+    415: "the body has a media type that this address does not accept",
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    """Return the answer for any exception; what nobody expected is logged with its traceback."""
+    status, sentence = _explain(error)
+    if status >= 500 and not isinstance(error, ServiceError):
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    headers = {"retry-after": "3"} if status == 503 else dict(getattr(error, "headers", None) or {})
+    return Response(ErrorBody(status_code=status, detail=sentence), status_code=status, headers=headers)
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    if isinstance(error, ServiceError):
+        return error.status, str(error)
+    if isinstance(error, ValidationException):
+        return 400, _fields(error)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return error.status_code, _SENTENCES.get(error.status_code, _one_line(error.detail))
+    if isinstance(error, OperationalError):
+        return 503, NOT_READY
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return 507, "the disk that holds the work directory is full; free some space"
+    return 500, "the service failed in a way that it does not know; its log says more"
+
+
+def _fields(error: ValidationException) -> str:
+    """Name each field that is wrong."""
+    problems = error.extra if isinstance(error.extra, list) else []
+    sentences = [_field(problem) for problem in problems if isinstance(problem, dict)]
+    return "; ".join(sentences) or _one_line(error.detail)
+
+
+def _field(problem: dict[str, Any]) -> str:
+    message = _one_line(str(problem.get("message", "it cannot be accepted")))
+    message, _, inner = message.partition(" - at `$.")
+    where = inner.rstrip("`") or str(problem.get("key") or "")
+    unknown = re.search(r"unknown field `(.*)`", message)
+    if unknown is not None:
+        return f"{where + '.' if inner else ''}{unknown[1]}: unknown field"
+    missing = re.search(r"missing required field `(.*)`", message)
+    if missing is not None:
+        return f"{where + '.' if inner else ''}{missing[1]}: this field is missing"
+    message = message[:1].lower() + message[1:]
+    return f"{where}: {message}" if where else message
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

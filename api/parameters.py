@@ -1,0 +1,31 @@
+"""What handlers are given: the world of this process, and parts of the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from litestar.di import NamedDependency
+from litestar.params import Parameter
+
+from api.errors import NOT_READY
+from daemon import migrate
+from daemon.errors import BusyError
+from daemon.world import World
+
+WorldDependency = NamedDependency[World]
+CharacterName = Annotated[str, Parameter(description="name of a character", max_length=256)]
+
+
+def provider_of(world: World) -> Callable[[], World]:
+    """Return the provider of a world; it refuses until the daemon has prepared the database."""
+    ready = False
+
+    def provide() -> World:
+        nonlocal ready
+        ready = ready or migrate.revision_matches(world.database)
+        if not ready:
+            raise BusyError(NOT_READY)
+        return world
+
+    return provide

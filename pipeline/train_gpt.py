@@ -1,0 +1,39 @@
+"""train_gpt: text features and semantic codes → models/<character>-e<epoch>.ckpt (public compact layout)."""
+
+from __future__ import annotations
+
+from GPT_SoVITS.checkpoints import write_gpt_weights
+from GPT_SoVITS.dataset import SEMANTIC_FILE, TEXT_FILE, read_semantic_lines, read_text_lines
+from GPT_SoVITS.training.gpt_data import load_gpt_items
+from GPT_SoVITS.training.gpt_trainer import GptTrainee
+from GPT_SoVITS.training.recipe import gpt_recipe
+from GPT_SoVITS.training.start import start_gpt
+from pipeline.context import StepContext
+from pipeline.steps import StepName
+from pipeline.training import MODELS, clips_of, facts, ground, leave_out, train
+
+
+def run(context: StepContext) -> None:
+    """Train the text-to-semantic model from its last checkpoint, or from the start.
+
+    Raises:
+        TrainingDataError: too few clips can be used.
+        TrainingDivergedError: the loss stopped being a number.
+    """
+    config = context.inputs.config
+    at = ground(context, "logs_s1")
+    recipe = gpt_recipe(at.family)
+    wanted = set(clips_of(at.item, StepName.EXTRACT_SEMANTIC_FEATURES))
+    codes = read_semantic_lines(context.experiment / SEMANTIC_FILE)
+    lines = [line for name, line in codes.items() if name in wanted]
+    texts = read_text_lines(context.experiment / TEXT_FILE)
+    items, left_out = load_gpt_items(texts, lines, at.family, recipe)
+    leave_out(context, left_out)
+    model = start_gpt(at.family, config.seed, config.models_dir)
+    trainee = GptTrainee(model, items, at.family, recipe=recipe, compute=at.compute, batch_size=config.batch_size)
+    outcome = train(context, at, trainee, config.epochs_s1)
+    name = f"{context.character}-e{outcome.epochs}.ckpt"
+    with context.folder() as scratch:
+        target = scratch / name
+        write_gpt_weights(target, model.state_dict(), at.family, f"GPT-e{outcome.epochs}")
+        context.publish(at.item, {f"{MODELS}/{name}": target}, facts(at, outcome, items))
