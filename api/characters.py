@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar import Controller, delete, get, post, put
+from litestar.params import JSONBody
 
 from api.describe import Describer
 from api.parameters import CharacterName, WorldDependency
@@ -18,7 +19,7 @@ class CharacterController(Controller):
     tags = ("characters",)
 
     @post("/characters", status_code=200, sync_to_thread=True)
-    def create(self, world: WorldDependency, data: CreateCharacterBody) -> CharacterInfo:
+    def create(self, world: WorldDependency, data: JSONBody[CreateCharacterBody]) -> CharacterInfo:
         """Make a character; the first one becomes the default."""
         given = data.config.given() if data.config is not None else {}
         _check_inner_name(data)
@@ -41,7 +42,9 @@ class CharacterController(Controller):
             return Describer(world, session).character(characters.get(session, character_name))
 
     @put("/characters/{character_name:str}", status_code=200, sync_to_thread=True)
-    def rename(self, world: WorldDependency, character_name: CharacterName, data: RenameBody) -> CharacterInfo:
+    def rename(
+        self, world: WorldDependency, character_name: CharacterName, data: JSONBody[RenameBody]
+    ) -> CharacterInfo:
         """Rename a character; files, jobs and models follow."""
         character = renaming.rename(world.database, world.layout, character_name, data.new_name)
         with world.database.read() as session:

@@ -70,8 +70,8 @@ class Describer:
         root = self.world.layout.character(character.name)
         return TrainingInfo(
             **_state(character, state),
-            gpt_model_path=voice and self._relative(root / voice.gpt_path),
-            sovits_model_path=voice and self._relative(root / voice.sovits_path),
+            gpt_model_path=self._relative(root / voice.gpt_path) if voice else None,
+            sovits_model_path=self._relative(root / voice.sovits_path) if voice else None,
         )
 
     def _audio_state(self, character: Character) -> JobState:

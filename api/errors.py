@@ -58,6 +58,8 @@ def _fields(error: ValidationException) -> str:
 
 
 def _field(problem: dict[str, Any]) -> str:
+    if problem.get("key") == "data":
+        return "the body is missing or is not a JSON object"
     message = _one_line(str(problem.get("message", "it cannot be accepted")))
     message, _, inner = message.partition(" - at `$.")
     where = inner.rstrip("`") or str(problem.get("key") or "")

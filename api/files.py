@@ -41,7 +41,7 @@ class FileAnswer:
     async def _send(self, scope: Scope, send: Send, stream: IO[bytes]) -> None:
         facts = os.fstat(stream.fileno())
         etag = f'"{facts.st_size:x}-{facts.st_mtime_ns:x}-{facts.st_ino:x}"'
-        asked = Headers.from_scope(scope)  # type: ignore[arg-type]
+        asked = Headers.from_scope(scope)
         head = scope["method"] == "HEAD"  # type: ignore[typeddict-item]
         headers = {"etag": etag, "accept-ranges": "bytes", **self._headers()}
         if names_etag(asked.get("if-none-match", ""), etag):
@@ -63,11 +63,14 @@ class FileAnswer:
 
     def _headers(self) -> dict[str, str]:
         kind = mimetypes.guess_type(self.filename)[0] or "application/octet-stream"
-        plain = "".join(each if each.isascii() and each.isprintable() and each not in '"\\' else "_" for each in self.filename)
+        plain = "".join(
+            each if each.isascii() and each.isprintable() and each not in '"\\' else "_" for each in self.filename
+        )
+        extended = quote(self.filename, safe="")
         disposition = "attachment" if self.attachment else "inline"
         return {
             "content-type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
-            "content-disposition": f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(self.filename, safe='')}",
+            "content-disposition": f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{extended}",
             "cache-control": self.cache_control,
             "x-content-type-options": "nosniff",
         }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import PathParameter
 
 from api.errors import NOT_READY
 from daemon import migrate
@@ -14,7 +14,9 @@ from daemon.errors import BusyError
 from daemon.world import World
 
 WorldDependency = NamedDependency[World]
-CharacterName = Annotated[str, Parameter(description="name of a character", max_length=256)]
+CharacterName = Annotated[str, PathParameter(description="name of a character")]
+FileName = Annotated[str, PathParameter(description="name of a file")]
+InferenceId = Annotated[str, PathParameter(description="id of an inference")]
 
 
 def provider_of(world: World) -> Callable[[], World]:

@@ -16,7 +16,12 @@ from urllib.parse import unquote
 from anyio import to_thread
 from litestar import Request
 from litestar.exceptions import HTTPException
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,
+)
 
 from daemon.errors import InvalidInputError, TooLargeError
 from daemon.layout import Layout
@@ -45,9 +50,9 @@ class _Receiver:
         self._writing = False
         self._received_bytes = 0
 
-    def take(self, events: list[MultipartSegment | bytes | bytearray | None]) -> None:
-        """Act on what the parser found in a block."""
-        for event in events:
+    def take(self, parser: PushMultipartParser, block: bytes) -> None:
+        """Act on what the parser finds in a block."""
+        for event in parser.parse(block):
             if isinstance(event, MultipartSegment):
                 self._begin(event)
             elif event is None:
@@ -109,7 +114,7 @@ async def receive(request: Request[Any, Any, Any], layout: Layout, limit_bytes: 
     try:
         try:
             async for block in _blocks(request):
-                await to_thread.run_sync(lambda block=block: receiver.take(list(parser.parse(block))))
+                await to_thread.run_sync(receiver.take, parser, block)
             parser.close()
         except MultipartError as error:
             raise InvalidInputError(f"the multipart body is broken: {error}") from error
@@ -127,9 +132,7 @@ def _parser(request: Request[Any, Any, Any], limit_bytes: int) -> PushMultipartP
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise InvalidInputError(f"{FIELD}: send the recording as multipart/form-data with a field called {FIELD!r}")
     try:
-        return PushMultipartParser(
-            options["boundary"], max_header_size=MAX_HEADER_BYTES, max_segment_count=MAX_PARTS
-        )
+        return PushMultipartParser(options["boundary"], max_header_size=MAX_HEADER_BYTES, max_segment_count=MAX_PARTS)
     except MultipartError as error:
         raise InvalidInputError(f"the multipart body is broken: {error}") from error
 

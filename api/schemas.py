@@ -17,7 +17,7 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a client sends; unknown fields are refused."""
 
 
-class Answer(msgspec.Struct, kw_only=True, frozen=True):
+class Answer(msgspec.Struct, kw_only=True):
     """What the service answers."""
 
 

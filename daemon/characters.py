@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from daemon.character_config import CharacterConfig
 from daemon.database import Database
 from daemon.errors import BusyError, ConflictError, NotFoundError
 from daemon.layout import Layout
-from daemon.names import character_name
+from daemon.names import MAX_CHARACTERS, character_name
 from daemon.tables import Character, Job, ServiceState, Status, now
 
 logger = logging.getLogger(__name__)
@@ -74,9 +75,10 @@ def get(session: Session, name: str) -> Character:
     Raises:
         NotFoundError: there is none.
     """
-    character = session.exec(select(Character).where(Character.name == character_name(name))).one_or_none()
+    normal = unicodedata.normalize("NFC", name)
+    character = session.exec(select(Character).where(Character.name == normal)).one_or_none()
     if character is None:
-        raise NotFoundError(f"character {name!r} does not exist")
+        raise NotFoundError(f"character {name[:MAX_CHARACTERS]!r} does not exist")
     return character
 
 

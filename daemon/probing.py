@@ -7,6 +7,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from daemon.errors import UnsupportedAudioError
 from daemon.processes import module_command
@@ -44,7 +45,7 @@ def probe(path: Path, limits: InboxSettings) -> AudioFacts:
     return facts
 
 
-def _ask(path: Path) -> dict[str, object]:
+def _ask(path: Path) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(CHECKOUT), os.getenv("PYTHONPATH"))))}
     try:
         done = subprocess.run(

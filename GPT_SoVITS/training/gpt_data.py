@@ -44,7 +44,7 @@ def load_gpt_items(
     """Return the clips that can be trained on, in the order of the semantic file, and the others with reasons.
 
     Raises:
-        TrainingDataError: fewer than two clips are left.
+        TrainingDataError: no clip is left.
     """
     items: list[GptItem] = []
     left_out: list[LeftOut] = []

@@ -59,7 +59,9 @@ def sovits_recipe(family: Family) -> SovitsRecipe:
     `nano` starts from random weights, where the public fine-tuning rates hardly move anything in one minute of data.
     """
     if family.name is FamilyName.NANO:
-        return SovitsRecipe(learning_rate=4e-4, text_rate=1.0, small_set=NANO_SMALL_SET)
+        return SovitsRecipe(
+            learning_rate=4e-4, text_rate=1.0, bucket_limits_frames=(32, 300, 1900), small_set=NANO_SMALL_SET
+        )
     return SovitsRecipe()
 
 

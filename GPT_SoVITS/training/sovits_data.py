@@ -19,7 +19,6 @@ from GPT_SoVITS.models.sovits import SovitsBatch
 from GPT_SoVITS.text.symbols import ids_of_phones
 from GPT_SoVITS.training.recipe import DurationLimits, SovitsRecipe, repetitions
 
-MINIMUM_ITEMS = 2
 _HEADER_BYTES = 44
 _BYTES_PER_SAMPLE = 2
 
@@ -79,7 +78,7 @@ def load_sovits_items(
     """Load the clips that can be trained on and list the others with their reasons.
 
     Raises:
-        TrainingDataError: fewer than two clips are left.
+        TrainingDataError: no clip is left.
     """
     items: list[SovitsItem] = []
     left_out: list[LeftOut] = []
@@ -93,17 +92,17 @@ def load_sovits_items(
 
 
 def check_enough(items: int, left_out: Sequence[LeftOut]) -> None:
-    """Refuse to train on fewer than two clips.
+    """Refuse to train on nothing. One clip is enough: small sets are repeated, as in the public loaders.
 
     Raises:
-        TrainingDataError: says how many there are, why the others are left out, and what to do.
+        TrainingDataError: says why the clips are left out, and what to do.
     """
-    if items >= MINIMUM_ITEMS:
+    if items:
         return
     why = f" (left out: {left_out[0].name}: {left_out[0].reason}" if left_out else ""
     more = f" and {len(left_out) - 1} more)" if len(left_out) > 1 else ")" if left_out else ""
     raise TrainingDataError(
-        f"training needs at least {MINIMUM_ITEMS} usable clips and has {items}{why}{more}; "
+        f"no usable clip is left to train on{why}{more}; "
         "add recordings with clear speech, a minute in all is a good start"
     )
 

@@ -1,0 +1,82 @@
+"""The application. `app` is made from the environment when a server asks for it; `create_app` from any settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from api.audio import AudioController
+from api.characters import CharacterController
+from api.downloads import DownloadController
+from api.errors import answer_error
+from api.inference import InferenceController
+from api.parameters import provider_of
+from api.polling import Answers
+from api.root import RootController, service_version
+from api.training import TrainingController
+from daemon.database import Database
+from daemon.layout import Layout
+from daemon.settings import Settings, load_settings
+from daemon.world import World
+
+PREFIX = "/api/v1"
+MAX_BODY_BYTES = 1_000_000
+"""Every body but an upload."""
+_CONTROLLERS = [CharacterController, AudioController, TrainingController, InferenceController, DownloadController]
+
+
+def create_app(settings: Settings) -> Litestar:
+    """Return the application over the database that the settings name. The daemon makes that database."""
+    layout = Layout.of(settings)
+    world = World(Database(layout.database), settings, layout)
+    answers = Answers(layout.database)
+
+    @asynccontextmanager
+    async def closing(_app: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            answers.close()
+            world.database.close()
+
+    dependencies = {
+        "world": Provide(provider_of(world), sync_to_thread=False),
+        "answers": Provide(lambda: answers, sync_to_thread=False),
+    }
+    versioned = Router(path=PREFIX, route_handlers=_CONTROLLERS, dependencies=dependencies)
+    return Litestar(
+        route_handlers=[RootController, versioned],
+        exception_handlers={HTTPException: answer_error, Exception: answer_error},
+        lifespan=[closing],
+        openapi_config=_documents(),
+        request_max_body_size=MAX_BODY_BYTES,
+        debug=False,
+        logging_config=None,
+    )
+
+
+def _documents() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="sovits-daemon",
+        version=service_version(),
+        description="Recordings in, a trained voice out, sentences over REST.",
+        path="/schema",
+        render_plugins=[JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    """Make `app` on first use, so that importing this module reads no settings."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    application = create_app(load_settings().settings)
+    globals()["app"] = application
+    return application
