@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemon import processes
@@ -19,6 +18,7 @@ from pipeline.protocol import JobSpec, Message, MessageType, decode_message, enc
 logger = logging.getLogger(__name__)
 
 TURN_S = 0.2
+LAST_TURN_S = 0.02
 LINGER_S = 5.0
 """A worker that said it is done gets this long to end by itself."""
 
@@ -41,6 +41,7 @@ class WorkerPlace:
     command: Sequence[str]
     work_dir: Path
     log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Attempt:
@@ -65,24 +66,23 @@ class Attempt:
             ServiceError: the database cannot be written; the worker has been ended.
             OSError: the worker cannot be started.
         """
-        limits = self._limits
-        program = ProgramSpec(self._place.command, self._place.work_dir, niceness=5, oom_score=500)
-        process = processes.spawn(program)
-        worker = WorkerProcess(process, BoundedLog(self._place.log, limits.log_bytes))
+        place = self._place
+        log = BoundedLog(place.log, self._limits.log_bytes)
+        try:
+            process = processes.spawn(ProgramSpec(place.command, place.work_dir, place.environment, oom_score=500))
+        except OSError:
+            log.close()
+            raise
+        worker = WorkerProcess(process, log)
         try:
             started(process.pid)
             worker.send(encode(self._spec))
             self._listen(worker, stopping)
+            self._linger(worker)
         finally:
-            grace = {Asked.CANCEL: limits.cancel_grace_s, Asked.STOP: limits.stop_grace_s}.get(self._asked, 0.0)  # type: ignore[arg-type]
-            processes.end(process, LINGER_S if self._ending.done else grace, lambda: self._take(worker.read(0.0)))
-            with suppress(LineTooLongError):
-                self._take(worker.drain())
-            worker.close()
+            self._end(worker)
         self._recorder.flush()
-        return replace(
-            self._ending, code=process.returncode, asked=self._asked, last_lines=tuple(worker.log.last_lines)
-        )
+        return replace(self._ending, code=process.returncode, asked=self._asked, last_lines=tuple(log.last_lines))
 
     def _listen(self, worker: WorkerProcess, stopping: Callable[[], bool]) -> None:
         while worker.alive and not self._ending.done:
@@ -101,12 +101,35 @@ class Attempt:
                 self._asked = Asked.STALLED
                 return
 
+    def _linger(self, worker: WorkerProcess) -> None:
+        """Let a worker that said it is done leave by itself, so that its exit code is its own."""
+        deadline = time.monotonic() + LINGER_S
+        while self._ending.done and worker.alive and time.monotonic() < deadline:
+            self._listen_out(worker)
+
+    def _end(self, worker: WorkerProcess) -> None:
+        limits = self._limits
+        graces = {Asked.CANCEL: limits.cancel_grace_s, Asked.STOP: limits.stop_grace_s}
+        grace_s = graces.get(self._asked, 0.0) if self._asked is not None else 0.0
+        try:
+            processes.end(worker.process, grace_s, lambda: self._listen_out(worker))
+            self._listen_out(worker)
+        finally:
+            worker.close()
+
+    def _listen_out(self, worker: WorkerProcess) -> None:
+        """Take what a worker that is about to end still says; what is no message no longer matters."""
+        try:
+            self._take(worker.read(LAST_TURN_S) if worker.alive else worker.drain())
+        except LineTooLongError:
+            logger.warning("the worker's last line is too long and is left out")
+
     def _take(self, lines: list[str]) -> None:
         for line in lines:
             try:
                 message = decode_message(line)
                 self._note(message)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 logger.warning("the worker sent a line that is no message: %.200r", line)
 
     def _note(self, message: Message) -> None:

@@ -60,8 +60,12 @@ class Decision:
 
 
 def decide(ending: Ending) -> Decision:
-    """Return what an ending means for the job. A finished job counts as finished, even when a cancel came late."""
-    if ending.done and ending.code == 0:
+    """Return what an ending means for the job.
+
+    A job that was reported complete is complete, even when a cancel came late or the worker stumbled on its way out
+    (libraries of graphics cards do that).
+    """
+    if ending.done:
         return Decision(Action.FINISH, Verdict(Status.COMPLETED))
     if ending.asked is Asked.CANCEL:
         return Decision(Action.FINISH, Verdict(Status.CANCELLED))

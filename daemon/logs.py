@@ -43,8 +43,9 @@ def configure(settings: LogSettings, *, owner: bool = True, stream: TextIO | Non
     handlers: list[logging.Handler] = [terminal]
     if settings.file is not None:
         settings.file.parent.mkdir(parents=True, exist_ok=True)
+        limits = {"maxBytes": settings.max_bytes, "backupCount": settings.backups}
         file = (
-            RotatingFileHandler(settings.file, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8")
+            RotatingFileHandler(settings.file, encoding="utf-8", **limits)
             if owner
             else WatchedFileHandler(settings.file, encoding="utf-8")
         )

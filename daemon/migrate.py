@@ -57,7 +57,9 @@ def upgrade(database: Database) -> None:
                 _migrate(connection, present, database.path)
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if broken:
-                raise StorageError(f"upgrading {database.path} would break {len(broken)} references; it is left as it was")
+                raise StorageError(
+                    f"upgrading {database.path} would break {len(broken)} references; it is left as it was"
+                )
             connection.commit()
         except BaseException:
             connection.rollback()
@@ -81,7 +83,9 @@ def run_scripts(connection: Connection, target: str = HEAD) -> None:
 def _create(connection: Connection, path: Path) -> None:
     existing = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
     if existing:
-        raise StorageError(f"{path} holds tables but no revision, so it is not a database of this service; move it away")
+        raise StorageError(
+            f"{path} holds tables but no revision, so it is not a database of this service; move it away"
+        )
     SQLModel.metadata.create_all(connection)
     connection.exec_driver_sql(
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "

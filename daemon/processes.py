@@ -29,12 +29,11 @@ KILL_PATIENCE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProgramSpec:
-    """A program to start. `niceness` and `oom_score` make the kernel prefer the daemon and the API to workers."""
+    """A program to start. `oom_score` makes the kernel take memory from workers first, not from daemon or API."""
 
     command: Sequence[str]
     work_dir: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    niceness: int = 0
     oom_score: int = 0
     pass_fds: Sequence[int] = ()
     piped: bool = True
@@ -52,10 +51,9 @@ def spawn(spec: ProgramSpec) -> subprocess.Popen[bytes]:
     Raises:
         OSError: it cannot be started.
     """
-    scores = (str(os.getpid()), str(spec.niceness), str(spec.oom_score))
-    command = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), *scores, *spec.command]
+    first = (sys.executable, "-I", "-S", str(Path(launcher.__file__)), str(os.getpid()), str(spec.oom_score))
     return subprocess.Popen(
-        command,
+        [*first, *spec.command],
         stdin=subprocess.PIPE if spec.piped else subprocess.DEVNULL,
         stdout=subprocess.PIPE if spec.piped else None,
         stderr=subprocess.PIPE if spec.piped else None,
@@ -69,7 +67,7 @@ def spawn(spec: ProgramSpec) -> subprocess.Popen[bytes]:
 def start_time(pid: int) -> float | None:
     """Return when a process began, in seconds since the epoch, or None if it is gone."""
     try:
-        return psutil.Process(pid).create_time()
+        return float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return None
 
@@ -149,7 +147,7 @@ def kill_orphans(work_dir: Path) -> int:
 
 def _alive(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.dialects.sqlite import insert
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from daemon import events
 from daemon.database import Database
@@ -67,6 +67,7 @@ class Recorder:
                 self._progress.complete(StepName(data["step"]))
                 self._pending.reports.append({**data, "dropped": list(data.get("dropped") or ())[:KEPT_DROPPED]})
             case MessageType.VOICE:
+                _check_voice(data)
                 self._pending.voice = data
 
     @property
@@ -114,6 +115,16 @@ class Recorder:
             self._activate(session, self._pending.voice)
 
     def _activate(self, session: Session, data: dict[str, Any]) -> None:
+        """Make a reported voice the speaking one; every training reports it, also one that found nothing to do."""
+        same = (
+            Voice.character_id == self._character_id,
+            col(Voice.active).is_(True),
+            Voice.input_hash == str(data["input_hash"]),
+            Voice.sovits_path == str(data["sovits_path"]),
+            Voice.gpt_path == str(data["gpt_path"]),
+        )
+        if session.exec(select(Voice.id).where(*same)).first() is not None:
+            return
         older = update(Voice).where(col(Voice.character_id) == self._character_id, col(Voice.active).is_(True))
         session.execute(older.values(active=False))
         voice = Voice(
@@ -128,6 +139,12 @@ class Recorder:
         )
         session.add(voice)
         events.append(session, "voice.activated", character_id=self._character_id, job_id=self._job_id)
+
+
+def _check_voice(data: dict[str, Any]) -> None:
+    """Raise KeyError for a voice that lacks a fact: better now, as one bad line, than when it is written."""
+    for name in ("family", "sovits_path", "gpt_path", "input_hash", "trained_from"):
+        data[name]
 
 
 def _upsert(character_id: int, artifact: ArtifactRecord) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,15 @@ class TrainingSettings(_Section):
     family: str = "auto"
     """Model family: auto, nano, v1, v2, v2Pro or v2ProPlus. auto is nano where no public base weights are."""
     language: str = "zh"
+    """Spoken language: zh, en, ja, ko, yue or auto."""
     batch_size: int = Field(default=16, ge=1, le=512)
+    """Clips a training step."""
     epochs_s2: int = Field(default=50, ge=1, le=10_000)
+    """Epochs of SoVITS training."""
     epochs_s1: int = Field(default=15, ge=1, le=10_000)
+    """Epochs of GPT training."""
     enable_denoise: bool = True
+    """Reduce noise before training."""
     auto_process: bool = True
     """Queue processing by itself when a character's inbox folder has been quiet."""
     auto_train: bool = True
@@ -107,7 +113,9 @@ class InboxSettings(_Section):
     """Taking recordings."""
 
     watch: WatchMode = WatchMode.AUTO
+    """auto, native, polling (for network mounts) or off."""
     mode: InboxMode = InboxMode.MOVE
+    """move takes the originals out of the inbox, keep copies them."""
     settle_seconds: float = Field(default=3.0, ge=0)
     """A file is taken when size and time have not changed for this long."""
     quiet_seconds: float = Field(default=30.0, ge=0)
@@ -195,7 +203,7 @@ def load_settings(
     variables = os.environ if environment is None else environment
     path = config or (Path(variables[CONFIG_VARIABLE]) if variables.get(CONFIG_VARIABLE) else None)
     values: dict[str, dict[str, Any]] = {}
-    origins = {(section, key): "default" for section, key in _keys()}
+    origins = dict.fromkeys(_keys(), "default")
     if path is not None:
         for section, key, value in _from_file(path):
             values.setdefault(section, {})[key] = value
@@ -235,7 +243,8 @@ def _from_file(path: Path) -> Iterator[tuple[str, str, Any]]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
-        raise SettingsError(f"the settings file {path} must hold sections such as `server:`, not a {type(document).__name__}")
+        kind = type(document).__name__
+        raise SettingsError(f"the settings file {path} must hold sections such as `server:`, not a {kind}")
     for section, entries in document.items():
         if entries is None:
             continue
@@ -260,9 +269,19 @@ def _validated(values: dict[str, dict[str, Any]], origins: Mapping[tuple[str, st
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = []
-        for each in error.errors():
-            where = tuple(str(part) for part in each["loc"])
-            origin = origins.get((where[0], where[1]), "") if len(where) > 1 else ""
-            problems.append(f"{'.'.join(where)}: {each['msg']}{f' (from {origin})' if origin else ''}")
+        problems = [_problem(each["type"], each["loc"], each["msg"], origins) for each in error.errors()]
         raise SettingsError("the settings are wrong: " + "; ".join(problems)) from error
+
+
+def _problem(kind: str, where: tuple[int | str, ...], said: str, origins: Mapping[tuple[str, str], str]) -> str:
+    """Return one thing that is wrong, where it stands and, for an unknown name, what was perhaps meant."""
+    names = [str(part) for part in where]
+    origin = next((source for place, source in origins.items() if list(place)[: len(names)] == names[:2]), "")
+    source = f" (from {origin})" if origin else ""
+    if kind != "extra_forbidden":
+        return f"{'.'.join(names)}: {said[:1].lower()}{said[1:]}{source}"
+    is_section = len(names) == 1
+    known = list(dict.fromkeys(s if is_section else k for s, k in _keys() if is_section or s == names[0]))
+    close = get_close_matches(names[-1], known, n=1)
+    remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    return f"unknown {'section' if is_section else 'key'} {'.'.join(names)}{source}, {remedy}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from daemon.errors import NotFoundError, ServiceError
 from daemon.exits import Action, Decision, Ending, decide
 from daemon.lane import Lane
 from daemon.recorder import Recorder
+from daemon.settings import as_environment
 from daemon.sweep import sweep
 from daemon.tables import Character, Job, Origin, Status
 from daemon.world import World
@@ -23,6 +25,8 @@ from pipeline.steps import JobKind, steps_of
 logger = logging.getLogger(__name__)
 
 STOP_GRACE_S = 25.0
+LACKING = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
+"""Starting a process fails with these for want of a resource."""
 
 
 class JobSupervisor(Lane):
@@ -76,7 +80,7 @@ class JobSupervisor(Lane):
         log = layout.logs / f"job-{job.id}.log"
         steps = tuple(step.name for step in steps_of(spec.kind, spec.config))
         recorder = Recorder(self._world.database, job, steps)
-        place = WorkerPlace(self._command, layout.work_dir, log)
+        place = WorkerPlace(self._command, layout.work_dir, log, as_environment(self._world.settings))
 
         def started(pid: int) -> None:
             with self._world.database.write() as session:
@@ -90,7 +94,8 @@ class JobSupervisor(Lane):
             return Attempt(spec, recorder, place, self._bounds).run(lambda: self.stopping, started)
         except OSError as error:
             sentence = f"the worker cannot be started: {error}"
-            return Ending(code=1, error_code="spawn", error_sentence=sentence, error_kind="retryable")
+            kind = "resource" if error.errno in LACKING else "retryable"
+            return Ending(code=1, error_code="spawn", error_sentence=sentence, error_kind=kind)
 
     def _settle(self, job: Job, decision: Decision) -> str:
         verdict = decision.verdict

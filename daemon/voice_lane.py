@@ -45,15 +45,22 @@ class VoiceLane(Lane):
         idle = str(world.settings.inference.idle_seconds)
         self._command = command or processes.module_command("pipeline.voice", "--idle-seconds", idle)
         self._worker: WorkerProcess | None = None
+        self._unsettled = False
 
     def turn(self) -> bool:
         """Speak the next sentence, if any."""
+        if self._unsettled:
+            # An earlier turn broke off before its sentence was settled; nothing is spoken now, so it is put back.
+            inferences.recover(self._world.database)
+            self._unsettled = False
         inference = inferences.claim(self._world.database)
         if inference is None:
             self._look_after_idle_worker()
             return False
+        self._unsettled = True
         with logs.context(inference=inference.id, character=inference.character_name):
             self._serve(inference)
+        self._unsettled = False
         return True
 
     def close(self) -> None:

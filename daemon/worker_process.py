@@ -96,7 +96,11 @@ class WorkerProcess:
         return lines
 
     def drain(self) -> list[str]:
-        """Return what is still in the pipes of a child that has ended."""
+        """Return what is still in the pipes of a child that has ended.
+
+        Raises:
+            LineTooLongError: the child left a line without an end.
+        """
         lines: list[str] = []
         while self._selector.get_map() and self._selector.select(0):
             lines += self.read(0)
@@ -126,6 +130,7 @@ class WorkerProcess:
         *lines, self._output = (self._output + data).split(b"\n")
         self._lines.extend(line.decode(errors="replace") for line in lines if line.strip())
         if len(self._output) > MAX_LINE_BYTES:
+            self._output = b""
             raise LineTooLongError
 
     def _read_errors(self) -> None:

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -59,9 +59,9 @@ def group(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every expected error is one sentence on standard error."""
-    from daemon.errors import ServiceError, SettingsError
+    from daemon.errors import SettingsError
 
     try:
         code = group.main(args=arguments, prog_name="sovits-daemon", standalone_mode=False)
@@ -72,13 +72,23 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(1)
-    except (ServiceError, OSError) as error:
+    except BrokenPipeError:  # the reader has seen enough, `| head` say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # the boundary of the program
         if os.environ.get("SOVITS_LOG__LEVEL") == "DEBUG":
             raise
-        click.echo(f"sovits-daemon: {error}", err=True)
+        click.echo(f"sovits-daemon: {_sentence(error)}", err=True)
         sys.exit(2 if isinstance(error, SettingsError) else 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-if __name__ == "__main__":
-    main()
+def _sentence(error: Exception) -> str:
+    from daemon.errors import ServiceError
+
+    if isinstance(error, ServiceError | OSError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"the Python package {error.name} is missing; install sovits-daemon again"
+    kind = type(error).__name__
+    return f"an unexpected {kind}: {' '.join(str(error).split())} (SOVITS_LOG__LEVEL=DEBUG shows where)"

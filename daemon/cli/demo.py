@@ -7,10 +7,10 @@ import click
 from daemon.cli.installation import settings_of
 
 
-@click.command()
+@click.command(epilog="Example:  SOVITS_PATHS__WORK_DIR=/tmp/demo sovits-daemon demo")
 @click.pass_context
-def demo(context: click.Context) -> int:
+def demo(context: click.Context) -> None:
     """Carry one real voice through the whole chain on a fresh state directory."""
-    from daemon.demo import run_demo
+    from daemon.demo.run import run_demo
 
-    return int(run_demo(settings_of(context)) or 0)
+    run_demo(settings_of(context))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -45,7 +45,7 @@ def opened(context: click.Context) -> Iterator[World]:
         database.close()
 
 
-def leave(sentence: str, code: int) -> None:
+def leave(sentence: str, code: int) -> NoReturn:
     """Say why and end the command."""
     click.echo(f"sovits-daemon: {sentence}", err=True)
     sys.exit(code)

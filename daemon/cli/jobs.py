@@ -79,6 +79,5 @@ def retry(context: click.Context, job_or_character: str) -> int:
 def _line(row: dict[str, Any]) -> str:
     where = f" {row['step']}" if row["step"] else ""
     error = f"  {row['error']}" if row["error"] else ""
-    return f"{row['id']:>5}  {row['character']}  {row['kind']:<8}{row['status']:<10}{row['progress']:>5.1f} %{where}{error}"
-
-
+    state = f"{row['kind']:<8}{row['status']:<10}{row['progress']:>5.1f} %"
+    return f"{row['id']:>5}  {row['character']}  {state}{where}{error}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from enum import StrEnum
 
 from daemon.names import AUDIO_EXTENSIONS
@@ -11,7 +10,7 @@ CONFIG_NAME = "character.yaml"
 TEXT_EXTENSIONS = frozenset({".txt", ".lab"})
 LIST_EXTENSION = ".list"
 LITTER_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "lost+found", "__macosx", "@eadir"})
-LITTER_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "*.temp", "*.swp", "*~", "~$*")
+UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp", ".temp", ".swp", "~")
 
 
 class FileKind(StrEnum):
@@ -30,7 +29,7 @@ def is_litter(name: str) -> bool:
     lowered = name.lower()
     if name.startswith(".") or lowered in LITTER_NAMES:
         return True
-    return any(fnmatch.fnmatchcase(lowered, pattern) for pattern in LITTER_PATTERNS)
+    return lowered.startswith("~$") or lowered.endswith(UNFINISHED)
 
 
 def kind_of(parts: tuple[str, ...]) -> FileKind:
