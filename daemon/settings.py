@@ -136,7 +136,9 @@ class AsrSettings(_Section):
     model: str = ""
     """A model directory or hub name; empty: the Whisper base of the `offline` extra."""
     device: str = Field(default="auto", pattern="^(auto|cpu|cuda)$")
+    """auto takes a GPU that works."""
     compute_type: str = "int8"
+    """As CTranslate2 names it: int8, float16, float32 …"""
 
 
 class InferenceSettings(_Section):
@@ -145,6 +147,7 @@ class InferenceSettings(_Section):
     idle_seconds: float = Field(default=300.0, ge=0)
     """The voice worker leaves after this long without a request."""
     max_text_characters: int = Field(default=5000, ge=1)
+    """Longest text of one request."""
     timeout_s: float = Field(default=900.0, gt=0)
     """A sentence that takes longer fails."""
     keep_days: float = Field(default=0.0, ge=0)
@@ -155,10 +158,13 @@ class LogSettings(_Section):
     """Logs."""
 
     level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    """DEBUG, INFO, WARNING or ERROR."""
     file: Path | None = None
     """A file to log to as well, rotated."""
     max_bytes: int = Field(default=10_000_000, ge=10_000)
+    """Size at which the file is rotated."""
     backups: int = Field(default=5, ge=1)
+    """Rotated files kept."""
     keep_events_days: float = Field(default=90.0, gt=0)
     """Older events are forgotten."""
 
