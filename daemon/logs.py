@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler, WatchedFileHandler
+from pathlib import Path
 from typing import TextIO
 
 from daemon.settings import LogSettings
@@ -43,12 +44,7 @@ def configure(settings: LogSettings, *, owner: bool = True, stream: TextIO | Non
     handlers: list[logging.Handler] = [terminal]
     if settings.file is not None:
         settings.file.parent.mkdir(parents=True, exist_ok=True)
-        limits = {"maxBytes": settings.max_bytes, "backupCount": settings.backups}
-        file = (
-            RotatingFileHandler(settings.file, encoding="utf-8", **limits)
-            if owner
-            else WatchedFileHandler(settings.file, encoding="utf-8")
-        )
+        file = _file_handler(settings.file, settings, owner)
         file.setFormatter(JsonFormatter())
         handlers.append(file)
     root = logging.getLogger()
@@ -61,6 +57,12 @@ def configure(settings: LogSettings, *, owner: bool = True, stream: TextIO | Non
     root.setLevel(settings.level)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _file_handler(path: Path, settings: LogSettings, owner: bool) -> logging.Handler:
+    if owner:
+        return RotatingFileHandler(path, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8")
+    return WatchedFileHandler(path, encoding="utf-8")
 
 
 class JsonFormatter(logging.Formatter):

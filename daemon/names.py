@@ -71,10 +71,11 @@ def recording_name(text: str) -> str:
     Separators, `|`, control and bidirectional marks become `_`; bytes that are not UTF-8 become `%XX`.
     """
     name = "".join(_safe(each) for each in unicodedata.normalize("NFC", text))
+    hidden = name.startswith(".")
     name = re.sub(r"\s+", " ", name).rstrip(" .").lstrip(_LEADING)
     suffix = PurePosixPath(name).suffix if len(PurePosixPath(name).suffix) <= 8 else ""
     stem = name[: len(name) - len(suffix)].rstrip(" .")
-    if not suffix and f".{name.lower()}" in AUDIO_EXTENSIONS:  # the name was nothing but an extension
+    if hidden and not suffix and f".{name.lower()}" in AUDIO_EXTENSIONS:  # nothing but an extension
         stem, suffix = "", f".{name}"
     room = MAX_RECORDING_BYTES - len(suffix.encode("utf-8"))
     return _shortened(stem or "recording", room) + suffix

@@ -103,8 +103,19 @@ def end(process: subprocess.Popen[bytes], grace_s: float, drain: Callable[[], No
             if drain is not None:
                 drain()
             time.sleep(0.05)
-    kill_all({each.pid: each for each in (*family, *members(process.pid))}.values())
-    process.wait()
+    others = {each.pid: each for each in (*family, *members(process.pid)) if each.pid != process.pid}
+    _kill_child(process)
+    kill_all(others.values())
+
+
+def _kill_child(process: subprocess.Popen[bytes]) -> None:
+    """Kill our own child; only Popen may wait for it, else its exit code is lost."""
+    while process.poll() is None:
+        process.kill()
+        try:
+            process.wait(KILL_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            logger.error("process %d does not die, perhaps it waits for a device", process.pid)
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:

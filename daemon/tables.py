@@ -152,6 +152,7 @@ class Job(SQLModel, table=True):
             sqlite_where=text("status IN ('pending', 'running')"),
         ),
         Index(None, "status"),
+        {"sqlite_autoincrement": True},  # the number of a deleted job is never given to another
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -15,7 +15,7 @@ from daemon.database import Database
 from daemon.inbox import memory
 from daemon.inbox.copying import copy_verified, fsync_folder
 from daemon.inbox.memory import Memory
-from daemon.inbox.reading import Outcome, Reading, file_hash
+from daemon.inbox.reading import Reading, file_hash
 from daemon.inbox.scan import Entry
 from daemon.layout import Layout
 from daemon.names import recording_name
@@ -86,7 +86,6 @@ class Storage:
         done = Stored()
         intact = self._intact(folder, found)
         sources = self._sources(found, intact, done)
-        copied: list[Entry] = []
         with self._database.write() as session:
             batch = self._batch(session, folder, found, intact)
             done.character_id = batch.character.id or 0
@@ -156,20 +155,17 @@ class Storage:
         same = batch.by_hash.get(sha256)
         if same is not None and sha256 in batch.intact:
             self._note_duplicate(batch, entry, same, done)
+            if source not in (None, entry.path):
+                Path(str(source)).unlink(missing_ok=True)
             return
-        if source is None or (same is not None and source != entry.path and same.created_at is None):
-            done.held[entry.path] = "is looked at again"
-            return
-        target = self._target(batch, each) if same is None else same.filename
-        if _changed(entry):
+        if source is None or _changed(entry):
             done.held[entry.path] = "has changed while it was read"
             return
-        if source == entry.path or not self._keep:
-            os.replace(source, batch.raw / target)  # noqa: PTH105
-        else:
-            os.replace(source, batch.raw / target)  # noqa: PTH105
+        target = self._target(batch, each) if same is None else same.filename  # same: its stored file is damaged
+        os.replace(source, batch.raw / target)  # noqa: PTH105
+        if self._keep:
             batch.memory.kept[entry.relative] = [entry.size_bytes, entry.mtime_ns, target]
-        if target != entry.relative:
+        if same is None and target != entry.relative:
             batch.memory.names[entry.relative] = target
         row = self._record(batch, each, target)
         batch.by_name[target] = batch.by_hash[sha256] = row
@@ -253,5 +249,3 @@ def _has_hash(path: Path, sha256: str) -> bool:
     except OSError:
         return False
 
-
-__all__ = ["Found", "Outcome", "Storage", "Stored", "safe_name", "suffixed"]

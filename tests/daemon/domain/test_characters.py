@@ -17,25 +17,26 @@ from daemon.errors import BusyError, ConflictError, InvalidInputError, NotFoundE
 from daemon.inferences import InferenceRequest
 from daemon.tables import Artifact, Character, Event, Job, ServiceState, Status, Voice, now
 from pipeline.steps import JobKind
+from tests.daemon.installation import Installation
 
 NAME = "小明"
 NEW = "小红"
 
 
-def default_name(installation: Any) -> str | None:
+def default_name(installation: Installation) -> str | None:
     with installation.database.read() as session:
         character = characters.default(session)
         return character.name if character else None
 
 
-def voiced(installation: Any, name: str = NAME) -> None:
+def voiced(installation: Installation, name: str = NAME) -> None:
     installation.character(name)
     installation.record(name, "a.wav")
     installation.work(name, JobKind.PROCESS)
     installation.work(name, JobKind.TRAIN)
 
 
-def test_the_first_character_is_the_default_and_another_takes_its_place(installation: Any) -> None:
+def test_the_first_character_is_the_default_and_another_takes_its_place(installation: Installation) -> None:
     installation.character(NAME)
     installation.character("b")
     assert default_name(installation) == NAME
@@ -45,7 +46,7 @@ def test_the_first_character_is_the_default_and_another_takes_its_place(installa
     assert default_name(installation) is None
 
 
-def test_only_one_character_is_the_default(installation: Any) -> None:
+def test_only_one_character_is_the_default(installation: Installation) -> None:
     for name in ("a", "b", "c"):
         installation.character(name)
     characters.set_default(installation.database, "c")
@@ -53,13 +54,13 @@ def test_only_one_character_is_the_default(installation: Any) -> None:
         assert [each.name for each in characters.list_all(session) if each.is_default] == ["c"]
 
 
-def test_an_existing_name_is_refused_in_any_spelling(installation: Any) -> None:
+def test_an_existing_name_is_refused_in_any_spelling(installation: Installation) -> None:
     installation.character("\u00e9")
     with pytest.raises(ConflictError, match="exists already"):
         installation.character("e\u0301")
 
 
-def test_a_new_character_has_its_folders(installation: Any) -> None:
+def test_a_new_character_has_its_folders(installation: Installation) -> None:
     installation.character(NAME)
     assert installation.layout.raw_audio(NAME).is_dir()
     assert installation.layout.inbox(NAME).is_dir()
@@ -77,17 +78,17 @@ def test_a_new_character_has_its_folders(installation: Any) -> None:
     ],
 )
 def test_a_config_that_cannot_be_used_is_refused_naming_the_field(
-    installation: Any, given: dict[str, Any], message: str
+    installation: Installation, given: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         parse(given, installation.world.settings)
 
 
-def test_a_gpu_number_may_be_written_as_a_number(installation: Any) -> None:
+def test_a_gpu_number_may_be_written_as_a_number(installation: Installation) -> None:
     assert parse({"gpu_id": 1}, installation.world.settings).gpu_id == "1"
 
 
-def test_a_rename_takes_everything_along_and_stales_nothing(installation: Any) -> None:
+def test_a_rename_takes_everything_along_and_stales_nothing(installation: Installation) -> None:
     voiced(installation)
     (installation.layout.inbox(NAME) / "waiting.wav").write_bytes(b"x")
     renaming.rename(installation.database, installation.layout, NAME, NEW)
@@ -106,7 +107,7 @@ def test_a_rename_takes_everything_along_and_stales_nothing(installation: Any) -
         assert [path for path in outputs if not (root / path).is_file() or NAME in path] == []
 
 
-def test_a_rename_that_a_crash_interrupted_is_finished_at_the_next_start(installation: Any) -> None:
+def test_a_rename_that_a_crash_interrupted_is_finished_at_the_next_start(installation: Installation) -> None:
     voiced(installation)
     with installation.database.write() as session:
         character = characters.get(session, NAME)
@@ -121,7 +122,7 @@ def test_a_rename_that_a_crash_interrupted_is_finished_at_the_next_start(install
     assert installation.layout.experiment(NEW).is_dir()
 
 
-def test_a_rename_to_a_taken_or_illegal_name_is_refused(installation: Any) -> None:
+def test_a_rename_to_a_taken_or_illegal_name_is_refused(installation: Installation) -> None:
     installation.character(NAME)
     installation.character("b")
     with pytest.raises(ConflictError):
@@ -132,12 +133,12 @@ def test_a_rename_to_a_taken_or_illegal_name_is_refused(installation: Any) -> No
         renaming.rename(installation.database, installation.layout, "nobody", "c")
 
 
-def test_a_rename_to_the_same_name_changes_nothing(installation: Any) -> None:
+def test_a_rename_to_the_same_name_changes_nothing(installation: Installation) -> None:
     installation.character(NAME)
     assert renaming.rename(installation.database, installation.layout, NAME, NAME).name == NAME
 
 
-def test_a_character_is_not_renamed_while_a_job_of_it_runs(installation: Any) -> None:
+def test_a_character_is_not_renamed_while_a_job_of_it_runs(installation: Installation) -> None:
     installation.character(NAME)
     installation.enqueue(NAME, JobKind.PROCESS)
     queue.claim(installation.database)
@@ -145,7 +146,7 @@ def test_a_character_is_not_renamed_while_a_job_of_it_runs(installation: Any) ->
         renaming.rename(installation.database, installation.layout, NAME, NEW)
 
 
-def test_a_queued_job_follows_a_rename(installation: Any) -> None:
+def test_a_queued_job_follows_a_rename(installation: Installation) -> None:
     installation.character(NAME)
     installation.enqueue(NAME, JobKind.PROCESS)
     renaming.rename(installation.database, installation.layout, NAME, NEW)
@@ -155,7 +156,7 @@ def test_a_queued_job_follows_a_rename(installation: Any) -> None:
     assert job.character_id == installation.now(NEW).id
 
 
-def test_spoken_sentences_follow_a_rename(installation: Any) -> None:
+def test_spoken_sentences_follow_a_rename(installation: Installation) -> None:
     voiced(installation)
     world = installation.world
     made = inferences.create(world.database, world.settings, world.layout, InferenceRequest(target_text="你好"))
@@ -168,7 +169,7 @@ def test_spoken_sentences_follow_a_rename(installation: Any) -> None:
         )
 
 
-def test_deleting_removes_files_and_rows_but_not_what_waits_in_the_inbox(installation: Any) -> None:
+def test_deleting_removes_files_and_rows_but_not_what_waits_in_the_inbox(installation: Installation) -> None:
     voiced(installation)
     (installation.layout.inbox(NAME) / "waiting.wav").write_bytes(b"x")
     removal.delete_character(installation.database, installation.layout, NAME)
@@ -181,25 +182,25 @@ def test_deleting_removes_files_and_rows_but_not_what_waits_in_the_inbox(install
         assert session.exec(select(Event).where(Event.kind == "character.deleted")).one().data == {"name": NAME}
 
 
-def test_an_empty_inbox_folder_goes_with_its_character(installation: Any) -> None:
+def test_an_empty_inbox_folder_goes_with_its_character(installation: Installation) -> None:
     installation.character(NAME)
     removal.delete_character(installation.database, installation.layout, NAME)
     assert not installation.layout.inbox(NAME).exists()
 
 
-def test_a_deleted_name_can_be_used_again_from_nothing(installation: Any) -> None:
+def test_a_deleted_name_can_be_used_again_from_nothing(installation: Installation) -> None:
     voiced(installation)
     removal.delete_character(installation.database, installation.layout, NAME)
     installation.character(NAME)
     assert installation.state(NAME).status is Status.PENDING
 
 
-def alive(installation: Any, age: timedelta = timedelta()) -> None:
+def alive(installation: Installation, age: timedelta = timedelta()) -> None:
     with installation.database.write() as session:
         session.merge(ServiceState(key="daemon", value={}, updated_at=now() - age))
 
 
-def test_deleting_cancels_a_running_job_and_waits_for_the_daemon_to_end_it(installation: Any) -> None:
+def test_deleting_cancels_a_running_job_and_waits_for_the_daemon_to_end_it(installation: Installation) -> None:
     installation.character(NAME)
     installation.enqueue(NAME, JobKind.PROCESS)
     job = queue.claim(installation.database)
@@ -223,7 +224,7 @@ def test_deleting_cancels_a_running_job_and_waits_for_the_daemon_to_end_it(insta
         installation.now(NAME)
 
 
-def test_deleting_says_so_when_a_job_does_not_stop(installation: Any) -> None:
+def test_deleting_says_so_when_a_job_does_not_stop(installation: Installation) -> None:
     installation.character(NAME)
     installation.enqueue(NAME, JobKind.PROCESS)
     queue.claim(installation.database)
@@ -232,7 +233,7 @@ def test_deleting_says_so_when_a_job_does_not_stop(installation: Any) -> None:
         removal.delete_character(installation.database, installation.layout, NAME, wait_s=0.3)
 
 
-def test_without_a_daemon_a_job_that_was_running_is_simply_deleted(installation: Any) -> None:
+def test_without_a_daemon_a_job_that_was_running_is_simply_deleted(installation: Installation) -> None:
     installation.character(NAME)
     installation.enqueue(NAME, JobKind.PROCESS)
     queue.claim(installation.database)
@@ -242,7 +243,7 @@ def test_without_a_daemon_a_job_that_was_running_is_simply_deleted(installation:
         installation.now(NAME)
 
 
-def test_cleaning_a_training_keeps_the_clips(installation: Any) -> None:
+def test_cleaning_a_training_keeps_the_clips(installation: Installation) -> None:
     voiced(installation)
     removal.clean_training(installation.database, installation.layout, NAME)
     assert installation.state(NAME).status is Status.COMPLETED
@@ -253,7 +254,7 @@ def test_cleaning_a_training_keeps_the_clips(installation: Any) -> None:
     assert installation.state(NAME, JobKind.TRAIN).status is Status.COMPLETED
 
 
-def test_what_was_taken_away_returns_when_the_transaction_fails(installation: Any) -> None:
+def test_what_was_taken_away_returns_when_the_transaction_fails(installation: Installation) -> None:
     installation.character(NAME)
     installation.record(NAME, "a.wav")
     with pytest.raises(RuntimeError), Aside(installation.layout) as aside:

@@ -1,0 +1,110 @@
+"""`python -m pipeline.doctor MODELS_DIR ASR_MODEL DEVICE`: what the engine needs, checked on this machine.
+
+Writes one JSON object a line: {level, name, said, remedy} with level ok, warn or fail. The daemon's `doctor` command
+shows them; it runs this apart because the libraries are large and some crash rather than raise.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+
+from GPT_SoVITS.errors import EngineError
+from GPT_SoVITS.families import FAMILIES, FamilyName
+
+LIBRARIES = {
+    "audio libraries": ("av", "soundfile", "soxr", "noisereduce", "scipy"),
+    "text libraries": ("jieba", "pypinyin", "opencc", "pyopenjtalk", "g2p_en", "misaki", "inflect", "wordsegment"),
+}
+REINSTALL = "install sovits-daemon again"
+
+
+def main() -> int:
+    """Check everything and return 0; what is wrong is in the lines."""
+    models_dir, asr_model, device = (*sys.argv[1:], "", "", "")[:3]
+    checks: list[Callable[[], Iterator[dict[str, str]]]] = [
+        lambda: _torch(device),
+        *(lambda name=name: _libraries(name) for name in LIBRARIES),
+        lambda: _whisper(asr_model, models_dir),
+        lambda: _families(models_dir),
+    ]
+    stream, sys.stdout = sys.stdout, sys.stderr  # some libraries greet on standard output
+    for check in checks:
+        for line in check():
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+    return 0
+
+
+def _finding(level: str, name: str, said: str, remedy: str = "") -> dict[str, str]:
+    return {"level": level, "name": name, "said": said, "remedy": remedy}
+
+
+def _torch(device: str) -> Iterator[dict[str, str]]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield _finding("fail", "torch", f"cannot be loaded: {error}", REINSTALL)
+        return
+    if device == "cpu" or not torch.cuda.is_available():
+        if device == "cuda":
+            remedy = "set gpu.device to auto, or install the driver of the card"
+            yield _finding("fail", "torch", f"{torch.__version__} finds no card, and gpu.device is cuda", remedy)
+            return
+        yield _finding("ok", "torch", f"{torch.__version__}, on the processor, which is enough for the family nano")
+        return
+    names = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    try:
+        float((torch.ones(8, device="cuda") * 2).sum())
+    except RuntimeError as error:
+        sentence = f"{names}: {str(error).splitlines()[0]}"
+        yield _finding("fail", "torch", sentence, "update the driver, or set gpu.device to cpu")
+        return
+    yield _finding("ok", "torch", f"{torch.__version__}, on {names}")
+
+
+def _libraries(name: str) -> Iterator[dict[str, str]]:
+    broken = []
+    for module in LIBRARIES[name]:
+        try:
+            importlib.import_module(module)
+        except (ImportError, OSError) as error:
+            broken.append(f"{module} ({error})")
+    if broken:
+        yield _finding("fail", name, f"cannot be loaded: {'; '.join(broken)}", REINSTALL)
+    else:
+        yield _finding("ok", name, ", ".join(LIBRARIES[name]))
+
+
+def _whisper(model: str, models_dir: str) -> Iterator[dict[str, str]]:
+    try:
+        from GPT_SoVITS.whisper import locate_model
+
+        folder = locate_model(model, models_dir)
+    except EngineError as error:
+        sentence, _, remedy = str(error).partition("; ")
+        yield _finding("fail", "speech recognition", sentence, remedy)
+    except (ImportError, OSError) as error:
+        yield _finding("fail", "speech recognition", f"cannot be loaded: {error}", REINSTALL)
+    else:
+        yield _finding("ok", "speech recognition", str(folder))
+
+
+def _families(models_dir: str) -> Iterator[dict[str, str]]:
+    from GPT_SoVITS.content import require_supported
+
+    usable, lacking = [], []
+    for name, family in FAMILIES.items():
+        try:
+            require_supported(family, models_dir)
+            usable.append(str(name))
+        except EngineError:
+            lacking.append(str(name))
+    said = f"usable: {', '.join(usable) or 'none'}" + (f"; not usable: {', '.join(lacking)}" if lacking else "")
+    yield _finding("ok" if FamilyName.NANO in usable else "fail", "families", said)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
