@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from anyio import to_thread
 from litestar import Controller, Request, delete, get, post
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
 from api.describe import Describer
 from api.jobs import check, start
 from api.parameters import CharacterName, FileName, WorldDependency
 from api.polling import AnswersDependency
-from api.receiving import receive
+from api.receiving import FIELD, receive
 from api.schemas import AudioFileInfo, AudioProcessingInfo, CheckInfo, FileDeleted, Uploaded
 from daemon import characters, recordings, uploads
 from daemon.errors import ConflictError
 from pipeline.steps import JobKind
+
+
+@dataclass
+class UploadOperation(Operation):
+    """Describes the form, which the handler reads as a stream and so does not declare."""
+
+    def __post_init__(self) -> None:
+        """Add the body."""
+        file = Schema(
+            type=OpenAPIType.STRING,
+            format=OpenAPIFormat.BINARY,
+            description="wav mp3 m4a flac aac ogg opus wma 3gp webm",
+        )
+        form = Schema(type=OpenAPIType.OBJECT, required=[FIELD], properties={FIELD: file})
+        self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
 
 
 class AudioController(Controller):
@@ -25,7 +42,7 @@ class AudioController(Controller):
     path = "/characters/{character_name:str}/audio"
     tags = ("audio",)
 
-    @post("/upload", status_code=200, request_max_body_size=None)
+    @post("/upload", status_code=200, request_max_body_size=None, operation_class=UploadOperation)
     async def upload(
         self, request: Request[Any, Any, Any], world: WorldDependency, character_name: CharacterName
     ) -> Uploaded:

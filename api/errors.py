@@ -24,6 +24,8 @@ _SENTENCES = {
     413: "the body is larger than this address accepts",
     415: "the body has a media type that this address does not accept",
 }
+_WHOLE_BODY = "data"
+"""What Litestar calls the body."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -58,19 +60,20 @@ def _fields(error: ValidationException) -> str:
 
 
 def _field(problem: dict[str, Any]) -> str:
-    if problem.get("key") == "data":
-        return "the body is missing or is not a JSON object"
     message = _one_line(str(problem.get("message", "it cannot be accepted")))
     message, _, inner = message.partition(" - at `$.")
     where = inner.rstrip("`") or str(problem.get("key") or "")
+    if where == _WHOLE_BODY:
+        where = ""
     unknown = re.search(r"unknown field `(.*)`", message)
     if unknown is not None:
         return f"{where + '.' if inner else ''}{unknown[1]}: unknown field"
     missing = re.search(r"missing required field `(.*)`", message)
     if missing is not None:
         return f"{where + '.' if inner else ''}{missing[1]}: this field is missing"
-    message = message[:1].lower() + message[1:]
-    return f"{where}: {message}" if where else message
+    if not where:
+        return "the body is missing or is not the JSON object that is expected"
+    return f"{where}: {message[:1].lower() + message[1:]}"
 
 
 def _one_line(text: str) -> str:

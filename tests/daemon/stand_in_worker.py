@@ -19,7 +19,7 @@ from pipeline.protocol import ArtifactRecord, JobSpec, Message, MessageType, Out
 from pipeline.steps import JobKind, StepName, steps_of
 
 
-def say(kind: MessageType, **data: object) -> None:
+def say(kind: MessageType, /, **data: object) -> None:
     sys.stdout.write(encode(Message(kind, data)) + "\n")
     sys.stdout.flush()
 

@@ -136,6 +136,7 @@ def upgrade() -> None:
             ["character_id"], ["character.id"], name=op.f("fk_job_character_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_job_character_id"), "job", ["character_id"], unique=False)
     op.create_index(op.f("ix_job_status"), "job", ["status"], unique=False)

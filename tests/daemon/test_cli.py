@@ -1,0 +1,195 @@
+"""The command line: exit codes, one clear sentence instead of tracebacks, and where settings come from."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from daemon import characters, migrate, queue
+from daemon.character_config import CharacterConfig
+from daemon.database import Database
+from daemon.layout import Layout
+from pipeline.steps import JobKind
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command said."""
+
+    code: int
+    output: str
+    errors: str
+
+
+class Installation:
+    """A state directory that commands run on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.layout = Layout(folder / "work dir", folder / "inbox")
+        self.variables: dict[str, str] = {}
+
+    def run(self, *arguments: str) -> Answer:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SOVITS_")},
+            "SOVITS_PATHS__WORK_DIR": str(self.layout.work_dir),
+            "SOVITS_PATHS__INBOX_DIR": str(self.layout.inbox_dir),
+            **self.variables,
+        }
+        command = [sys.executable, "-m", "daemon.cli", *arguments]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert "Traceback" not in done.stderr
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def populate(self, *names: str) -> None:
+        self.layout.create()
+        database = Database(self.layout.database)
+        migrate.upgrade(database)
+        for name in names:
+            made = characters.create(database, self.layout, name, CharacterConfig())
+            with database.write() as session:
+                assert made.id is not None
+                queue.enqueue(session, made.id, JobKind.PROCESS)
+        database.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """As if a service were running."""
+        with self.layout.lock.open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("jobs",), ("verify",), ("cancel", "1"), ("retry", "alice"), ("say", "alice", "hello")]
+)
+def test_on_a_directory_that_never_saw_a_service_a_command_says_so_with_code_4(
+    installation: Installation, command: tuple[str, ...]
+) -> None:
+    answer = installation.run(*command)
+    assert answer.code == 4 and answer.output == ""
+    assert "the service has never run on" in answer.errors and "sovits-daemon run" in answer.errors
+    assert not installation.layout.work_dir.exists()
+
+
+def test_help_lists_every_command_and_every_command_has_help(installation: Installation) -> None:
+    from daemon.cli import COMMANDS
+
+    answer = installation.run("--help")
+    assert answer.code == 0 and all(f"\n  {name} " in answer.output for name in COMMANDS)
+    for name in ("say", "doctor", "demo"):
+        answer = installation.run(name, "--help")
+        assert answer.code == 0 and "Example:" in answer.output
+
+
+def test_config_shows_each_value_with_its_origin(installation: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("training: {epochs_s1: 3}\n")
+    installation.variables["SOVITS_SERVER__PORT"] = "9000"
+    lines = installation.run("--config", str(path), "config").output.splitlines()
+    assert f"epochs_s1: 3 # {path}" in [" ".join(line.split()) for line in lines]
+    found = json.loads(installation.run("--config", str(path), "config", "--json").output)
+    assert found["server"]["port"] == {"value": 9000, "origin": "SOVITS_SERVER__PORT"}
+    assert found["server"]["workers"] == {"value": 1, "origin": "default"}
+
+
+def test_wrong_settings_end_every_command_with_code_2_and_a_sentence(installation: Installation) -> None:
+    installation.variables["SOVITS_SERVER__PROT"] = "9000"
+    for command in ("status", "run", "config"):
+        answer = installation.run(command)
+        assert answer.code == 2
+        assert "unknown key server.prot (from SOVITS_SERVER__PROT), did you mean port?" in answer.errors
+
+
+@pytest.mark.parametrize("command", [("dance",), ("run", "--port", "many"), ("cancel",), ("say", "alice")])
+def test_wrong_usage_ends_with_code_2(installation: Installation, command: tuple[str, ...]) -> None:
+    assert installation.run(*command).code == 2
+
+
+def test_status_of_a_stopped_service_tells_what_is_there_with_code_4(installation: Installation) -> None:
+    installation.populate("艾莉森 🎙")
+    answer = installation.run("status")
+    assert answer.code == 4 and "not running" in answer.output and "艾莉森 🎙" in answer.output
+    with installation.locked():
+        answer = installation.run("status", "--json")
+    assert answer.code == 0 and json.loads(answer.output)["characters"][0]["name"] == "艾莉森 🎙"
+
+
+def test_a_job_is_listed_cancelled_and_retried_by_its_characters_name(installation: Installation) -> None:
+    installation.populate("bob")
+    assert "bob  process pending" in installation.run("jobs").output
+    assert installation.run("cancel", "bob").output == "job 1 is cancelled\n"
+    assert installation.run("cancel", "bob").code == 3
+    assert installation.run("retry", "1").output == "queued as job 2\n"
+    assert installation.run("retry", "bob").code == 3
+    found = json.loads(installation.run("jobs", "--json").output)
+    assert [(row["id"], row["status"]) for row in found] == [(2, "pending"), (1, "cancelled")]
+    answer = installation.run("cancel", "nobody")
+    assert answer.code == 1 and "there is no job or character 'nobody'" in answer.errors
+
+
+def test_verify_compares_all_characters_or_one(installation: Installation) -> None:
+    installation.populate()
+    assert installation.run("verify").code == 3
+    installation.populate("bob")
+    assert installation.run("verify").output == "bob: everything is as recorded\n"
+    assert installation.run("verify", "nobody").code == 1
+
+
+def test_saying_needs_a_running_service_and_a_voice(installation: Installation) -> None:
+    installation.populate("bob")
+    assert installation.run("say", "bob", "hello").code == 4
+    with installation.locked():
+        answer = installation.run("say", "bob", "hello")
+    assert answer.code == 1 and "no trained voice yet" in answer.errors
+
+
+def test_a_second_service_on_the_same_directory_is_refused(installation: Installation) -> None:
+    installation.populate()
+    with installation.locked():
+        answer = installation.run("run", "--port", "0")
+    assert answer.code == 1 and "another sovits-daemon" in answer.errors
+
+
+def test_a_taken_port_is_told(installation: Installation) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        answer = installation.run("run", "--host", "127.0.0.1", "--port", port)
+    assert answer.code == 1 and f"127.0.0.1:{port}" in answer.errors and "choose another --port" in answer.errors
+
+
+def test_a_damaged_database_is_one_sentence(installation: Installation) -> None:
+    installation.layout.create()
+    installation.layout.database.write_bytes(b"this is no database" * 100)
+    answer = installation.run("status")
+    assert answer.code == 1 and len(answer.errors.splitlines()) == 1
+
+
+def test_the_doctor_finds_the_fault_and_names_the_remedy(installation: Installation) -> None:
+    installation.variables |= {"SOVITS_ASR__MODEL": "no-such-model", "SOVITS_GPU__DEVICE": "cpu"}
+    installation.layout.create()
+    installation.layout.database.write_bytes(b"this is no database" * 100)
+    answer = installation.run("doctor", "--json")
+    found = {each["name"]: each for each in json.loads(answer.output)}
+    assert answer.code == 1
+    assert found["python"]["level"] == found["work_dir"]["level"] == found["torch"]["level"] == "ok"
+    assert found["database"]["level"] == "fail" and "damaged" in found["database"]["said"]
+    assert found["speech recognition"]["level"] == "fail" and found["speech recognition"]["remedy"]
