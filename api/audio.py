@@ -18,7 +18,7 @@ from api.receiving import FIELD, receive
 from api.schemas import AudioFileInfo, AudioProcessingInfo, CheckInfo, FileDeleted, Uploaded
 from daemon import characters, recordings, uploads
 from daemon.errors import ConflictError
-from pipeline.steps import JobKind
+from daemon.staleness import JobKind
 
 
 @dataclass

@@ -6,9 +6,9 @@ from sqlmodel import Session
 
 from api.schemas import CheckInfo
 from daemon import characters, queue, verify
+from daemon.staleness import JobKind
 from daemon.tables import Character, Job, Origin
 from daemon.world import World
-from pipeline.steps import JobKind
 
 
 def start(session: Session, character: Character, kind: JobKind) -> Job:

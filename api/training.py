@@ -12,9 +12,9 @@ from api.polling import AnswersDependency
 from api.schemas import CheckInfo, Done, TrainingInfo
 from daemon import characters, queue, removal, staleness
 from daemon.errors import ConflictError
+from daemon.staleness import JobKind
 from daemon.tables import Character
 from daemon.world import World
-from pipeline.steps import JobKind
 
 
 class TrainingController(Controller):

@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import SQLModel
 
 from daemon import tables as _tables  # noqa: F401 - fills the metadata
@@ -107,7 +107,13 @@ def _migrate(connection: Connection, present: str, path: Path) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
+    try:
+        found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        path = connection.engine.url.database
+        raise StorageError(f"{path} cannot be read ({error.orig}); put a copy of it back, or move it away") from error
     if found is None:
         return None
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

@@ -71,8 +71,9 @@ def recording_name(text: str) -> str:
     Separators, `|`, control and bidirectional marks become `_`; bytes that are not UTF-8 become `%XX`.
     """
     name = "".join(_safe(each) for each in unicodedata.normalize("NFC", text))
-    hidden = name.startswith(".")
-    name = re.sub(r"\s+", " ", name).rstrip(" .").lstrip(_LEADING)
+    name = re.sub(r"\s+", " ", name)
+    hidden = name.lstrip(" -").startswith(".")
+    name = name.rstrip(" .").lstrip(_LEADING)
     suffix = PurePosixPath(name).suffix if len(PurePosixPath(name).suffix) <= 8 else ""
     stem = name[: len(name) - len(suffix)].rstrip(" .")
     if hidden and not suffix and f".{name.lower()}" in AUDIO_EXTENSIONS:  # nothing but an extension

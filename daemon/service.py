@@ -142,26 +142,37 @@ class Service:
         watchdog = self._notifier.watchdog_seconds
         pause = min(HEARTBEAT_S, watchdog / 3) if watchdog else HEARTBEAT_S
         api = next((lane for lane in lanes if isinstance(lane, ApiProcesses)), None)
+        beaten = 0.0
         while not self._stop.is_set():
-            if not self._ready and (api is None or answers(api.host, api.port)):
-                self._ready = True
-                where = api.url if api else "without an API"
-                logger.info("ready: %s, inbox %s", where, world.layout.inbox_dir)
-                self._notifier.ready(f"ready: {where}")
-            health = {
-                "watcher": inbox.healthy,
-                "scheduler": self._clock.healthy,
-                **{lane.name: lane.healthy for lane in lanes},
-            }
-            with suppress(ServiceError):  # a full or busy database: the next beat tells
-                _beat(world, health, inbox.describe(), api, self._ready)
-            if all(health.values()):
-                self._notifier.ping()
-            else:
-                ill = ", ".join(name for name, well in health.items() if not well)
-                logger.error("not healthy: %s", ill)
-                self._notifier.status(f"not healthy: {ill}")
+            became_ready = not self._ready and (api is None or answers(api.host, api.port))
+            if became_ready:
+                self._announce(world, api)
+            if became_ready or time.monotonic() - beaten >= pause:
+                beaten = time.monotonic()
+                self._beat(world, lanes, inbox, api)
             self._stop.wait(pause if self._ready else STARTUP_POLL_S)
+
+    def _announce(self, world: World, api: ApiProcesses | None) -> None:
+        self._ready = True
+        where = api.url if api else "without an API"
+        logger.info("ready: %s, inbox %s", where, world.layout.inbox_dir)
+        self._notifier.ready(f"ready: {where}")
+
+    def _beat(self, world: World, lanes: Sequence[Lane], inbox: Inbox, api: ApiProcesses | None) -> None:
+        """Write down how all parts are, and feed the watchdog when all are well."""
+        health = {
+            "watcher": inbox.healthy,
+            "scheduler": self._clock.healthy,
+            **{lane.name: lane.healthy for lane in lanes},
+        }
+        with suppress(ServiceError):  # a full or busy database: the next beat tells
+            _record(world, health, inbox.describe(), api, self._ready)
+        ill = ", ".join(name for name, well in health.items() if not well)
+        if not ill:
+            self._notifier.ping()
+            return
+        logger.error("not healthy: %s", ill)
+        self._notifier.status(f"not healthy: {ill}")
 
 
 def run(settings: Settings, *, once: bool = False, commands: Commands = Commands()) -> int:  # noqa: B008 - frozen
@@ -214,7 +225,7 @@ def _stop_lanes(lanes: Sequence[Lane]) -> None:
             logger.error("%s did not stop in time; its processes end with the daemon", lane.name)
 
 
-def _beat(world: World, health: dict[str, bool], inbox: Any, api: ApiProcesses | None, ready: bool) -> None:
+def _record(world: World, health: dict[str, bool], inbox: Any, api: ApiProcesses | None, ready: bool) -> None:
     facts = {"pid": os.getpid(), "ready": ready, "health": health, "inbox": json.loads(json.dumps(inbox, default=str))}
     with world.database.write() as session:
         session.merge(ServiceState(key="daemon", value=facts, updated_at=now()))

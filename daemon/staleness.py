@@ -20,7 +20,8 @@ from daemon.character_config import job_config
 from daemon.settings import Settings
 from daemon.tables import Artifact, AudioFile, Character, Job, Status, TranscriptEdit
 from pipeline import plan, protocol
-from pipeline.steps import JobKind, StepName
+from pipeline.steps import JobKind as JobKind  # the API knows the daemon only
+from pipeline.steps import StepName
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlmodel import Session
+from sqlmodel import Session, col, delete
 
-from daemon import recordings, staleness
+from daemon import characters, events, recordings, staleness
 from daemon.database import Database
 from daemon.layout import Layout
 from daemon.settings import Settings
-from daemon.tables import Character, Status
+from daemon.tables import Artifact, Character, Status
 from pipeline import plan
 from pipeline.steps import STEP_BY_NAME, JobKind
 
 READ_BYTES = 1 << 20
+RECORDING = "recording"
+"""Stands for the step in problems of recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,20 @@ class _Expected:
 
 
 def verify(database: Database, settings: Settings, layout: Layout, character: Character) -> list[Problem]:
-    """Hash every recording and every output of a character again and return what differs."""
+    """Hash every recording and every output of a character again and return what differs.
+
+    Outputs that differ are forgotten, so that the next job makes them anew.
+    """
     with database.read() as session:
         inputs = staleness.inputs_of(session, settings, character)
         expected = [*_recorded(session, character), *_outputs(inputs, tuple(JobKind))]
-    return _compare(layout.character(character.name), expected)
+    problems = _compare(layout.character(character.name), expected)
+    _forget(database, character, problems)
+    return problems
 
 
 def check(database: Database, settings: Settings, layout: Layout, character: Character, kind: JobKind) -> Verdict:
-    """Say how a job's results stand by the files on the disk."""
+    """Say how a job's results stand by the files on the disk; what differs is forgotten, as `verify` does it."""
     with database.read() as session:
         job = staleness.newest_job(session, character, kind)
         inputs = staleness.inputs_of(session, settings, character)
@@ -70,10 +77,27 @@ def check(database: Database, settings: Settings, layout: Layout, character: Cha
         return Verdict(Status(job.status), f"a job is {'queued' if job.status == Status.PENDING else 'running'}")
     problems = tuple(_compare(layout.character(character.name), expected))
     if problems:
+        _forget(database, character, problems)
         first = problems[0]
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        return Verdict(Status.OUTDATED, f"{first.path} is {first.what}{more}; start it again to redo them", problems)
+        return Verdict(
+            Status.OUTDATED, f"{first.path} is {first.what}{more}; start it again to make them anew", problems
+        )
     return _by_plan(inputs, kind, Status(job.status) if job is not None else None)
+
+
+def _forget(database: Database, character: Character, problems: Sequence[Problem]) -> None:
+    """Delete the rows of outputs that are not what was recorded; a running job looks after them itself."""
+    harmed = sorted({(problem.step, problem.item) for problem in problems if problem.step != RECORDING})
+    if not harmed:
+        return
+    with database.write() as session:
+        if characters.running_job(session, character) is not None:
+            return
+        for step, item in harmed:
+            mine = (col(Artifact.character_id) == character.id, col(Artifact.step) == step, col(Artifact.item) == item)
+            session.exec(delete(Artifact).where(*mine))
+        events.append(session, "artifacts.lost", character_id=character.id, count=len(harmed))
 
 
 def _by_plan(inputs: plan.Inputs, kind: JobKind, last: Status | None) -> Verdict:
@@ -92,7 +116,7 @@ def _by_plan(inputs: plan.Inputs, kind: JobKind, last: Status | None) -> Verdict
 
 def _recorded(session: Session, character: Character) -> list[_Expected]:
     rows = recordings.listing(session, character)
-    return [_Expected("recording", row.filename, f"raw_audio/{row.filename}", row.sha256) for row in rows]
+    return [_Expected(RECORDING, row.filename, f"raw_audio/{row.filename}", row.sha256) for row in rows]
 
 
 def _outputs(inputs: plan.Inputs, kinds: Sequence[JobKind]) -> Iterable[_Expected]:

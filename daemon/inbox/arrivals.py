@@ -9,13 +9,12 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
-from pathlib import Path
 
 from sqlmodel import Session
 
 from daemon import characters, events
 from daemon.database import Database
-from daemon.errors import BusyError, InvalidInputError
+from daemon.errors import InvalidInputError, ServiceError
 from daemon.inbox import memory
 from daemon.inbox.examine import Examiner
 from daemon.inbox.filters import FileKind, kind_of
@@ -28,7 +27,7 @@ from daemon.inbox.sidecars import Sidecars
 from daemon.inbox.stability import PATIENCE, Settled, StabilityTracker
 from daemon.inbox.store import Found, Storage
 from daemon.layout import REJECTED, Layout
-from daemon.names import AUDIO_EXTENSIONS
+from daemon.names import AUDIO_EXTENSIONS, character_name
 from daemon.settings import InboxMode, Settings
 
 logger = logging.getLogger(__name__)
@@ -36,6 +35,7 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 READERS = 2
 RETRY_S = 10.0
+HELD_S = 1.0
 NOT_AUDIO = (
     f"the file is not audio of an accepted kind ({' '.join(sorted(each[1:] for each in AUDIO_EXTENSIONS))}); "
     "convert it, or take it out of the inbox"
@@ -67,6 +67,7 @@ class Arrivals:
         """Files that stay where they are and were dealt with as they look now."""
         self.orphans: dict[str, str] = {}
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="inbox-reader")
+        self.rejections = 0
         self.changed: set[int] = set()
         """Characters of which something was taken since the caller looked last."""
 
@@ -88,7 +89,7 @@ class Arrivals:
     def recall_kept(self, folder: str, entries: Iterable[Entry]) -> None:
         """Remember what an earlier run made of the files that stay in a folder."""
         with self._database.read() as session:
-            character = characters.find(session, characters.character_name(folder))
+            character = characters.find(session, character_name(folder))
             kept = memory.load(session, character).kept if character is not None else {}
         for entry in entries:
             mark = (entry.size_bytes, entry.mtime_ns)
@@ -125,7 +126,7 @@ class Arrivals:
                 else:
                     for entry in files:
                         self._take_other(entry)
-            except BusyError as error:
+            except ServiceError as error:
                 for entry in files:
                     self.tracker.defer(entry.path, RETRY_S, str(error))
         return len(due) == BATCH and not self._stop.is_set()
@@ -179,7 +180,7 @@ class Arrivals:
             if rejected:
                 forget_reason(self._layout.inbox(folder), entry.parts)
         for path, reason in stored.held.items():
-            self.tracker.defer(path, 1.0, reason)
+            self.tracker.defer(path, HELD_S, reason)
         if stored.taken:
             logger.info("took %d recordings of %s", len(stored.taken), folder)
             self.changed.add(stored.character_id)
@@ -193,7 +194,7 @@ class Arrivals:
             entry = look(root, path)
             if entry is not None:
                 self.tracker.observe(path, entry.size_bytes, entry.mtime_ns)
-                self.tracker.defer(path, 0.0, "its recording has come")
+                self.tracker.defer(path, 0.0, "its recording has come", held=False)
 
     def _not_taken(self, entry: Entry, reading: Reading) -> None:
         match reading.outcome:
@@ -201,7 +202,7 @@ class Arrivals:
                 self._reject(entry, reading.reason)
             case Outcome.GROWING:
                 rest = self._settings.inbox.settle_seconds
-                self.tracker.defer(entry.path, rest * (PATIENCE / 4), reading.reason)
+                self.tracker.defer(entry.path, rest * (PATIENCE / 4), reading.reason, held=False)
             case Outcome.HELD:
                 self.tracker.defer(entry.path, RETRY_S, reading.reason)
             case _:
@@ -248,6 +249,7 @@ class Arrivals:
                 self._reject(entry, applied.reason)
 
     def _reject(self, entry: Entry, reason: str) -> None:
+        self.rejections += 1
         folder = self._layout.inbox(entry.folder)
         if not self._keep:
             try:
@@ -260,7 +262,7 @@ class Arrivals:
                 return
             self.tracker.forget(entry.path)
         with self._database.write() as session:
-            character = characters.find(session, characters.character_name(entry.folder))
+            character = characters.find(session, character_name(entry.folder))
             events.append(
                 session,
                 "audio.rejected",
@@ -275,7 +277,7 @@ class Arrivals:
             self._rest(entry)
 
     def _keep_in_mind(self, session: Session, entry: Entry, reason: str) -> None:
-        character = characters.find(session, characters.character_name(entry.folder))
+        character = characters.find(session, character_name(entry.folder))
         if character is not None:
             remembered = memory.load(session, character)
             remembered.kept[entry.relative] = [entry.size_bytes, entry.mtime_ns, reason]
@@ -295,9 +297,4 @@ class Arrivals:
     def busy_folders(self) -> set[str]:
         """Return the folders with files that are not dealt with yet."""
         start = len(str(self._layout.inbox_dir)) + 1
-        return {path[start:].partition("/")[0] for path in self.tracker.waiting()}
-
-
-def is_empty(folder: Path) -> bool:
-    """Return whether a folder of the inbox holds nothing at all."""
-    return next(folder.iterdir(), None) is None
+        return {path[start:].partition("/")[0] for path in self.tracker.settling()}

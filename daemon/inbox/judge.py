@@ -21,7 +21,8 @@ def judge(readings: Sequence[Reading], limits: InboxSettings, examiner: Examiner
         examiner: decodes.
         known: hashes of recordings that are stored already and need no second look.
     """
-    unclear = [r for r in readings if r.outcome is Outcome.READ and r.facts.duration_s is None and r.sha256 not in known]
+    good = [each for each in readings if each.outcome is Outcome.READ]
+    unclear = [each for each in good if each.facts.duration_s is None and each.sha256 not in known]
     answers = iter(examiner.examine([each.settled.path for each in unclear])) if unclear else iter(())
     asked = {id(each) for each in unclear}
     judged = (_decoded(each, next(answers)) if id(each) in asked else each for each in readings)
@@ -44,12 +45,12 @@ def _of_fitting_length(reading: Reading, limits: InboxSettings) -> Reading:
     if reading.outcome is not Outcome.READ or duration_s is None:
         return reading
     if duration_s < limits.min_duration_s:
-        sentence = f"the recording is too short: {duration_s:.2f} s, and at least {limits.min_duration_s:g} s are needed"
+        sentence = f"the recording is too short: {duration_s:.2f} s, at least {limits.min_duration_s:g} s are needed"
         return replace(reading, outcome=Outcome.REJECTED, reason=sentence)
     if duration_s > limits.max_duration_s:
         sentence = (
-            f"the recording is too long: {duration_s:.0f} s, more than inbox.max_duration_s ({limits.max_duration_s:g} s)"
-            "; split it or raise the limit"
+            f"the recording is too long: {duration_s:.0f} s, more than inbox.max_duration_s "
+            f"({limits.max_duration_s:g} s); split it or raise the limit"
         )
         return replace(reading, outcome=Outcome.REJECTED, reason=sentence)
     return reading

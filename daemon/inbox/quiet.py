@@ -69,9 +69,7 @@ class Quiet:
 
     def _is_stale(self, session: Session, character: Character) -> bool:
         has_audio = session.exec(select(AudioFile.id).where(AudioFile.character_id == character.id).limit(1)).first()
-        return has_audio is not None and not staleness.is_complete(
-            session, self._settings, character, JobKind.PROCESS
-        )
+        return has_audio is not None and not staleness.is_complete(session, self._settings, character, JobKind.PROCESS)
 
 
 def _unseen(session: Session, character: Character) -> bool:

@@ -78,7 +78,8 @@ class RawAudio:
                 self._track(path, _Place(character_id, name, filename), (MISSING, 0))
             elif self._unusable.get(path, ())[:2] != seen:
                 self._track(path, _Place(character_id, name, filename), seen)
-        for path in [p for p in self._unusable if p.startswith(f"{folder}/") and p[len(str(folder)) + 1 :] not in found]:
+        present = {f"{folder}/{filename}" for filename in found}
+        for path in [path for path in self._unusable if path.startswith(f"{folder}/") and path not in present]:
             del self._unusable[path]
 
     def settle(self) -> set[int]:

@@ -19,6 +19,7 @@ from daemon.inbox.reading import Outcome
 from daemon.inbox.scan import Entry
 from daemon.inbox.store import safe_name
 from daemon.layout import Layout
+from daemon.names import character_name
 from daemon.tables import AudioFile, Character
 from pipeline.listfile import parse_list
 
@@ -31,7 +32,7 @@ SHOWN_PROBLEMS = 5
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a sidecar: TAKEN is READ here, GROWING: it waits for its recording."""
+    """What became of a sidecar. READ: it was taken; GROWING: it waits for its recording."""
 
     outcome: Outcome
     reason: str = ""
@@ -63,7 +64,7 @@ class Sidecars:
         is_list = kind_of(entry.parts) is FileKind.LIST
         text = _decoded(Path(entry.path), MAX_LIST_BYTES if is_list else MAX_TEXT_BYTES)
         if text is None:
-            return Applied(Outcome.REJECTED, "the text is too large or not UTF-8; save it as UTF-8 and put it here again")
+            return Applied(Outcome.REJECTED, "the text is too large or not UTF-8; save it as UTF-8 and try again")
         if is_list:
             return self._apply_list(entry, text)
         words = " ".join(text.split())
@@ -73,7 +74,7 @@ class Sidecars:
 
     def _apply_text(self, entry: Entry, given: _Given) -> Applied:
         with self._database.write() as session:
-            character = characters.find(session, characters.character_name(entry.folder))
+            character = characters.find(session, character_name(entry.folder))
             names = _Names(session, character) if character is not None else None
             matches = names.beside(entry) if names is not None else []
             if character is None or not matches:
@@ -86,7 +87,7 @@ class Sidecars:
     def _apply_list(self, entry: Entry, text: str) -> Applied:
         parsed = parse_list(text)
         with self._database.write() as session:
-            character = characters.find(session, characters.character_name(entry.folder))
+            character = characters.find(session, character_name(entry.folder))
             if character is None:
                 return Applied(Outcome.GROWING, "waits for the recordings that it names")
             names = _Names(session, character)
@@ -101,7 +102,8 @@ class Sidecars:
             shown = "; ".join(parsed.problems[:SHOWN_PROBLEMS]) or "it has no line path|speaker|language|text"
             return Applied(Outcome.REJECTED, f"not all of the list can be used: {shown}", known.character_id, changed)
         if missing:
-            return Applied(Outcome.GROWING, f"waits for {missing} recordings that it names", known.character_id, changed)
+            reason = f"waits for {missing} recordings that it names"
+            return Applied(Outcome.GROWING, reason, known.character_id, changed)
         if not self._keep:
             target = self._layout.raw_audio(character.name) / safe_name(entry)
             write_text(target, text, self._layout.scratch)

@@ -27,6 +27,7 @@ class _Watched:
     since: float
     not_before: float
     reason: str = ""
+    held: bool = False
 
 
 class StabilityTracker:
@@ -47,14 +48,21 @@ class StabilityTracker:
         if known is None:
             self._files[path] = _Watched(size_bytes, mtime_ns, now, now + self._settle_s)
         elif event or (known.size_bytes, known.mtime_ns) != (size_bytes, mtime_ns):
-            known.size_bytes, known.mtime_ns, known.reason = size_bytes, mtime_ns, ""
+            known.size_bytes, known.mtime_ns, known.reason, known.held = size_bytes, mtime_ns, "", False
             known.since, known.not_before = now, now + self._settle_s
 
-    def defer(self, path: str, seconds: float, reason: str) -> None:
-        """Ask again about a file later, without beginning its rest anew."""
+    def defer(self, path: str, seconds: float, reason: str, *, held: bool = True) -> None:
+        """Ask again about a file later, without beginning its rest anew.
+
+        Args:
+            path: the file.
+            seconds: when.
+            reason: what people are told meanwhile.
+            held: whether something else is in the way, so that nobody should wait for this file.
+        """
         if path in self._files:
-            self._files[path].not_before = self._clock() + seconds
-            self._files[path].reason = reason
+            watched = self._files[path]
+            watched.not_before, watched.reason, watched.held = self._clock() + seconds, reason, held
 
     def forget(self, path: str) -> None:
         """Drop a file that was dealt with or is gone."""
@@ -73,6 +81,10 @@ class StabilityTracker:
         """Return the paths that begin with a prefix."""
         return [path for path in self._files if path.startswith(prefix)]
 
-    def waiting(self) -> dict[str, str]:
-        """Return each path with why it waits."""
-        return {path: each.reason or "still settling" for path, each in self._files.items()}
+    def settling(self) -> dict[str, str]:
+        """Return each path that will be dealt with by itself soon, with why it waits."""
+        return {path: each.reason or "still settling" for path, each in self._files.items() if not each.held}
+
+    def held(self) -> dict[str, str]:
+        """Return each path that waits for something else, with what that is."""
+        return {path: each.reason for path, each in self._files.items() if each.held}

@@ -18,7 +18,7 @@ from daemon.inbox.memory import Memory
 from daemon.inbox.reading import Reading, file_hash
 from daemon.inbox.scan import Entry
 from daemon.layout import Layout
-from daemon.names import recording_name
+from daemon.names import character_name, recording_name
 from daemon.recordings import RecordingFacts
 from daemon.settings import InboxMode, Settings
 from daemon.tables import AudioFile, Character
@@ -71,7 +71,7 @@ class Storage:
     def known_hashes(self, folder: str, hashes: Sequence[str]) -> set[str]:
         """Return those of the hashes that a recording of this character has."""
         with self._database.read() as session:
-            character = characters.find(session, characters.character_name(folder))
+            character = characters.find(session, character_name(folder))
             if character is None:
                 return set()
             query = select(AudioFile.sha256).where(AudioFile.character_id == character.id)
@@ -115,14 +115,14 @@ class Storage:
         mine = select(AudioFile).where(AudioFile.character_id == character.id).order_by(col(AudioFile.id).desc())
         same_names = session.exec(mine.where(col(AudioFile.filename).in_(names))).all()
         same_bytes = session.exec(mine.where(col(AudioFile.sha256).in_(hashes))).all()
-        by_name = {row.filename: row for row in same_names}
+        by_name = {row.filename: row for row in (*same_names, *same_bytes)}
         return _Batch(session, character, raw, remembered, by_name, {r.sha256: r for r in same_bytes}, intact)
 
     def _intact(self, folder: str, found: Sequence[Found]) -> set[str]:
         """Read stored files again that are about to stand in for a duplicate in the inbox."""
         hashes = {each.reading.sha256 for each in found}
         with self._database.read() as session:
-            character = characters.find(session, characters.character_name(folder))
+            character = characters.find(session, character_name(folder))
             if character is None:
                 return set()
             rows = session.exec(
@@ -248,4 +248,3 @@ def _has_hash(path: Path, sha256: str) -> bool:
         return file_hash(str(path)) == sha256
     except OSError:
         return False
-

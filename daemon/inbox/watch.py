@@ -66,6 +66,7 @@ class Watcher:
             observer.start()
         except (OSError, RuntimeError) as error:
             logger.warning("the inbox cannot be watched (%s); it is looked through now and then instead", error)
+            self.kind = WatchMode.OFF
             return
         self._observer, self._identity = observer, _identity(self._root)
 
@@ -78,12 +79,17 @@ class Watcher:
 
     @property
     def healthy(self) -> bool:
-        """Whether events still come: all threads live and the folder is the same one."""
-        if self.kind is WatchMode.OFF and self._mode is WatchMode.OFF:
+        """Whether events still come: all threads live and the folder is the same one. Without a watcher: yes."""
+        if self.kind is WatchMode.OFF:
             return True
         observer = self._observer
         alive = observer is not None and observer.is_alive() and all(e.is_alive() for e in observer.emitters)
         return alive and _identity(self._root) == self._identity
+
+    @property
+    def failed(self) -> bool:
+        """Whether there should be a watcher and it could not be started."""
+        return self.kind is WatchMode.OFF and self._mode is not WatchMode.OFF
 
     def mend(self) -> None:
         """Watch anew: after a death, and after a folder came in, whose insides are not watched otherwise."""

@@ -96,7 +96,9 @@ def test_the_level_is_obeyed_and_set_up_again_replaces_the_first() -> None:
 
 
 @given(st.lists(st.binary(max_size=300), max_size=30))
-def test_a_workers_log_is_bounded_whatever_it_writes(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
+def test_a_workers_log_is_bounded_whatever_it_writes(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
+) -> None:
     folder = tmp_path_factory.mktemp("log")
     log = BoundedLog(folder / "job.log", 1000)
     for piece in pieces:

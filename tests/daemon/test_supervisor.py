@@ -37,7 +37,7 @@ class Bench:
         self.database = Database(folder / "sovits.db")
         migrate.upgrade(self.database)
         with self.database.write() as session:
-            session.add(Character(name="艾莉森 🎙", config={}))
+            session.add(Character(name="艾莉森_1", config={}))
 
     def supervisor(self, *behaviours: str, **training: object) -> JobSupervisor:
         overrides = {("training", key): value for key, value in training.items()}

@@ -41,16 +41,30 @@ def test_unharmed_files_verify(trained: Installation) -> None:
     assert check(trained, JobKind.TRAIN).status is Status.COMPLETED
 
 
-def test_one_changed_byte_is_found_even_when_size_and_time_agree(trained: Installation) -> None:
+@pytest.mark.parametrize("asked", ["verify", "check"])
+def test_one_changed_byte_is_found_even_when_size_and_time_agree(trained: Installation, asked: str) -> None:
     path = next((trained.layout.character(NAME) / "sliced_audio").iterdir())
     facts, content = path.stat(), bytearray(path.read_bytes())
     content[3] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert problems(trained) == [(f"sliced_audio/{path.name}", "changed")]
+    if asked == "verify":
+        assert problems(trained) == [(f"sliced_audio/{path.name}", "changed")]
+        return
     verdict = check(trained, JobKind.PROCESS)
     assert verdict.status is Status.OUTDATED
     assert path.name in verdict.message
+
+
+def test_what_was_harmed_is_made_anew_by_the_next_job(trained: Installation) -> None:
+    path = next((trained.layout.character(NAME) / "sliced_audio").iterdir())
+    path.write_bytes(b"harmed")
+    check(trained, JobKind.PROCESS)
+    assert trained.state(NAME).status is Status.OUTDATED
+    trained.work(NAME, JobKind.PROCESS)
+    assert problems(trained) == []
+    assert trained.state(NAME).status is Status.COMPLETED
+    assert trained.state(NAME, JobKind.TRAIN).status is Status.COMPLETED
 
 
 def test_a_missing_model_outdates_the_training_only(trained: Installation) -> None:

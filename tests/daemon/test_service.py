@@ -1,0 +1,273 @@
+"""The whole daemon from outside: signals, kill -9, restarts and systemd. Only the job worker is a stand-in."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from daemon import migrate, queue
+from daemon.database import Database
+from daemon.tables import Character, Origin
+from pipeline.steps import JobKind
+
+HERE = Path(__file__).parent
+
+
+class Daemon:
+    """One state directory, and the daemons that run on it one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.work_dir = folder / "work dir"
+        self.runs = folder / "runs"
+        self.log = folder / "daemon.log"
+        self.variables: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.work_dir.mkdir()
+
+    def launch(self, *behaviours: str, once: bool = False) -> subprocess.Popen[bytes]:
+        environment = os.environ | {
+            "SOVITS_PATHS__WORK_DIR": str(self.work_dir),
+            "SOVITS_PATHS__INBOX_DIR": str(self.folder / "inbox"),
+            "SOVITS_INBOX__SETTLE_SECONDS": "0.2",
+            "SOVITS_SERVER__HOST": "127.0.0.1",
+            "SOVITS_SERVER__PORT": "0",
+            "SOVITS_TRAINING__CANCEL_GRACE_S": "1",
+            **self.variables,
+        }
+        command = [sys.executable, str(HERE / "stand_in_daemon.py"), str(self.runs), ",".join(behaviours)]
+        environment["PYTHONPATH"] = str(HERE.parents[1])
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [*command, *(["--once"] if once else [])],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def start(self, *behaviours: str) -> None:
+        self.process = self.launch(*behaviours or ("done",))
+        self.until(lambda: self.beat().get("ready") and self.beat()["pid"] == self.pid, "the daemon to be ready")
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def beat(self) -> dict[str, Any]:
+        rows = self.rows("SELECT value FROM servicestate WHERE key = 'daemon'")
+        found: dict[str, Any] = json.loads(rows[0]["value"]) if rows else {}
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(45)
+
+    def enqueue(self, name: str = "角色", kind: JobKind = JobKind.PROCESS) -> int:
+        database = Database(self.work_dir / "sovits.db")
+        migrate.upgrade(database)
+        with database.write() as session:
+            character = Character(name=name, config={})
+            session.add(character)
+            session.flush()
+            assert character.id is not None
+            job = queue.enqueue(session, character.id, kind, Origin.API)
+            assert job.id is not None
+        database.close()
+        return job.id
+
+    def rows(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
+        path = self.work_dir / "sovits.db"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(path, timeout=10)
+        connection.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in connection.execute(statement, parameters)]
+        except sqlite3.OperationalError:
+            return []  # the tables are being made
+        finally:
+            connection.close()
+
+    def status(self, job: int) -> str:
+        return str(self.rows("SELECT status FROM job WHERE id = ?", job)[0]["status"])
+
+    def starts(self) -> int:
+        return len(self.runs.read_text().splitlines()) if self.runs.exists() else 0
+
+    def family(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("SOVITS_PATHS__WORK_DIR") == str(self.work_dir):
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    def until(self, condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited in vain for {what}:\n{self.log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.05)
+
+
+def heard_after_pings(systemd: socket.socket) -> str:
+    heard = systemd.recv(1000)
+    while heard == b"WATCHDOG=1":
+        heard = systemd.recv(1000)
+    return heard.decode()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    made = Daemon(tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop()
+    left = made.family()
+    for process in left:
+        process.kill()
+    assert not left
+
+
+def test_systemd_hears_of_readiness_health_and_the_end_and_nothing_is_left(daemon: Daemon) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(daemon.folder / "notify"))
+        systemd.settimeout(10)
+        daemon.variables |= {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "1500000"}
+        daemon.start()
+        # then it is ready when its API answers, at the address that it tells
+        ready = heard_after_pings(systemd)
+        address = json.loads(daemon.rows("SELECT value FROM servicestate WHERE key = 'api'")[0]["value"])
+        assert ready.startswith("READY=1\nSTATUS=ready") and address["url"] in ready
+        connection = http.client.HTTPConnection(address["host"], address["port"], timeout=10)
+        connection.request("GET", "/api/v1/characters")
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert systemd.recv(1000) == b"WATCHDOG=1"  # the watchdog is fed
+        # when it is asked to stop
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 10
+        assert heard_after_pings(systemd).startswith("STOPPING=1")
+    assert daemon.family() == []
+
+
+def test_sigterm_puts_the_running_job_back_uncounted_and_the_next_start_completes_it(daemon: Daemon) -> None:
+    job = daemon.enqueue()
+    daemon.start("patient", "done")
+    daemon.until(lambda: daemon.starts() == 1, "the worker to start")
+    assert daemon.stop() == 0
+    assert daemon.family() == []
+    assert daemon.rows("SELECT status, attempt, pid FROM job") == [{"status": "pending", "attempt": 0, "pid": None}]
+    daemon.start("patient", "done")
+    daemon.until(lambda: daemon.status(job) == "completed", "the job to be completed")
+    assert daemon.starts() == 2
+
+
+def test_after_kill_9_nothing_lives_on_and_the_next_start_continues(daemon: Daemon) -> None:
+    job = daemon.enqueue()
+    daemon.start("hang", "done")
+    daemon.until(lambda: daemon.starts() == 1, "the worker to start")
+    child = psutil.Process(int(daemon.runs.read_text().split()[1]))
+    # when the daemon is killed, then API and worker go with it; only what the worker itself started may stay
+    daemon.stop(signal.SIGKILL)
+    daemon.until(lambda: {process.pid for process in daemon.family()} <= {child.pid}, "the children to end")
+    assert daemon.status(job) == "running"
+    # when it is started again, then that is ended too, and the job is completed, once
+    daemon.start("hang", "done")
+    assert not child.is_running()
+    daemon.until(lambda: daemon.status(job) == "completed", "the job to be completed")
+    assert daemon.starts() == 2
+    assert len(daemon.rows("SELECT id FROM event WHERE kind = 'job.finished'")) == 1
+
+
+def test_a_daemon_killed_again_and_again_in_one_place_gives_the_job_up(daemon: Daemon) -> None:
+    daemon.variables["SOVITS_TRAINING__MAX_ATTEMPTS"] = "2"
+    job = daemon.enqueue()
+    for start in (1, 2):
+        daemon.start("silent")
+        daemon.until(lambda start=start: daemon.starts() == start, "the worker to start")  # type: ignore[misc]
+        daemon.stop(signal.SIGKILL)
+    daemon.start("silent")
+    assert daemon.status(job) == "failed"
+    assert "2 attempts" in daemon.rows("SELECT error FROM job")[0]["error"]
+
+
+def test_a_killed_worker_is_started_again(daemon: Daemon) -> None:
+    job = daemon.enqueue()
+    daemon.start("silent", "done")
+    daemon.until(lambda: daemon.starts() == 1, "the worker to start")
+    os.kill(int(daemon.runs.read_text()), signal.SIGKILL)
+    daemon.until(lambda: daemon.status(job) == "completed", "the job to be completed")
+
+
+def test_a_cancel_written_by_another_process_is_obeyed(daemon: Daemon) -> None:
+    job = daemon.enqueue()
+    daemon.start("hang", "done")
+    daemon.until(lambda: daemon.starts() == 1, "the worker to start")
+    database = Database(daemon.work_dir / "sovits.db")
+    with database.write() as session:
+        queue.request_cancel(session, queue.find(session, "角色"))
+    database.close()
+    daemon.until(lambda: daemon.status(job) == "cancelled", "the job to be cancelled", 10)
+    # and the next job runs
+    second = daemon.enqueue("bob")
+    daemon.until(lambda: daemon.status(second) == "completed", "the next job to be completed")
+
+
+def test_a_second_daemon_is_refused_and_the_first_goes_on(daemon: Daemon) -> None:
+    daemon.start()
+    assert daemon.launch().wait(30) == 1
+    assert f"another sovits-daemon (process {daemon.pid})" in daemon.log.read_text()
+    assert daemon.process is not None and daemon.process.poll() is None
+
+
+def test_a_hangup_does_not_end_it(daemon: Daemon) -> None:
+    daemon.start()
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert daemon.process.poll() is None
+
+
+def test_a_dead_api_process_is_replaced_on_the_same_port(daemon: Daemon) -> None:
+    daemon.start()
+    address = json.loads(daemon.rows("SELECT value FROM servicestate WHERE key = 'api'")[0]["value"])
+    servers = [process for process in daemon.family() if "daemon.api_server" in process.cmdline()]
+    assert servers
+    for process in servers:
+        process.kill()
+    # a client that calls meanwhile waits; it is not refused
+    connection = http.client.HTTPConnection(address["host"], address["port"], timeout=20)
+    connection.request("GET", "/api/v1/characters")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_once_without_anything_to_do_ends_with_code_3(daemon: Daemon) -> None:
+    assert daemon.launch("done", once=True).wait(60) == 3
+    assert daemon.family() == []
+
+
+def test_once_works_off_what_is_queued(daemon: Daemon) -> None:
+    job = daemon.enqueue()
+    assert daemon.launch("done", once=True).wait(60) in (0, 3)
+    assert daemon.status(job) == "completed"
