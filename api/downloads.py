@@ -38,7 +38,7 @@ class DownloadController(Controller):
         """Download a file of a character."""
         with world.database.read() as session:
             name = characters.get(session, character_name).name
-        path = shelf.find(world.layout, name, filename)
+        path = shelf.find(world.layout, name, filename.removeprefix("/"))
         return FileAnswer(path, path.name)
 
     @route("/inference/{inference_id:str}/download", http_method=METHODS, sync_to_thread=True, responses=RESPONSES)

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import ClientException, HTTPException, SerializationException, ValidationException
 from sqlalchemy.exc import OperationalError
 
 from api.schemas import ErrorBody
@@ -43,6 +43,8 @@ def _explain(error: Exception) -> tuple[int, str]:
         return error.status, str(error)
     if isinstance(error, ValidationException):
         return 400, _fields(error)
+    if _is_broken_json(error):
+        return 400, "the body is not valid JSON, or is nested too deeply"
     if isinstance(error, HTTPException) and error.status_code < 500:
         return error.status_code, _SENTENCES.get(error.status_code, _one_line(error.detail))
     if isinstance(error, OperationalError):
@@ -50,6 +52,13 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in _FULL:
         return 507, "the disk that holds the work directory is full; free some space"
     return 500, "the service failed in a way that it does not know; its log says more"
+
+
+def _is_broken_json(error: Exception) -> bool:
+    """Return whether decoding the body failed; deep nesting gets past Litestar as the decoder's own RecursionError."""
+    if isinstance(error, ClientException):
+        return isinstance(error.__cause__, SerializationException)
+    return isinstance(error, RecursionError) and "deserializing" in str(error)
 
 
 def _fields(error: ValidationException) -> str:
@@ -67,13 +76,17 @@ def _field(problem: dict[str, Any]) -> str:
         where = ""
     unknown = re.search(r"unknown field `(.*)`", message)
     if unknown is not None:
-        return f"{where + '.' if inner else ''}{unknown[1]}: unknown field"
+        return f"{_inside(where, unknown[1])}: unknown field"
     missing = re.search(r"missing required field `(.*)`", message)
     if missing is not None:
-        return f"{where + '.' if inner else ''}{missing[1]}: this field is missing"
+        return f"{_inside(where, missing[1])}: this field is missing"
     if not where:
         return "the body is missing or is not the JSON object that is expected"
     return f"{where}: {message[:1].lower() + message[1:]}"
+
+
+def _inside(where: str, field: str) -> str:
+    return f"{where}.{field}" if where else field
 
 
 def _one_line(text: str) -> str:

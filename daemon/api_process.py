@@ -11,13 +11,14 @@ import logging
 import socket
 import subprocess
 import time
+from pathlib import Path
+from typing import Any
 
 from daemon import processes
 from daemon.errors import ConflictError, InvalidInputError
 from daemon.lane import Lane
 from daemon.processes import ProgramSpec
-from daemon.settings import ServerSettings, as_environment
-from daemon.world import World
+from daemon.settings import ServerSettings, Settings, as_environment
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +59,10 @@ def listen(server: ServerSettings) -> socket.socket:
 class ApiProcesses(Lane):
     """Starts `server.workers` processes and starts again those that end, ever slower when they keep ending."""
 
-    def __init__(self, world: World, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, work_dir: Path, listener: socket.socket) -> None:
         super().__init__("api")
-        self._world = world
+        self._settings = settings
+        self._work_dir = work_dir
         self._listener = listener
         self._running: list[subprocess.Popen[bytes]] = []
         self._pause_s = FIRST_PAUSE_S
@@ -72,6 +74,11 @@ class ApiProcesses(Lane):
         """Where a client on this machine reaches the API."""
         return f"http://{_reachable(self.host)}:{self.port}"
 
+    @property
+    def address(self) -> dict[str, Any]:
+        """Host, port and URL as plain values, for other processes."""
+        return {"host": self.host, "port": self.port, "url": self.url}
+
     def turn(self) -> bool:
         """Replace processes that have ended."""
         for process in [each for each in self._running if each.poll() is not None]:
@@ -82,7 +89,7 @@ class ApiProcesses(Lane):
             self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
         if time.monotonic() - self._died > STEADY_S:
             self._pause_s = FIRST_PAUSE_S
-        server = self._world.settings.server
+        server = self._settings.server
         wanted = 1 if server.reload else server.workers
         while len(self._running) < wanted and not self.stopping:
             self._running.append(processes.spawn(self._program()))
@@ -104,11 +111,10 @@ class ApiProcesses(Lane):
 
     def _program(self) -> ProgramSpec:
         descriptor = self._listener.fileno()
-        settings = self._world.settings
-        reload = ("--reload",) if settings.server.reload else ()
+        reload = ("--reload",) if self._settings.server.reload else ()
         command = processes.module_command("daemon.api_server", str(descriptor), *reload)
         return ProgramSpec(
-            command, self._world.layout.work_dir, as_environment(settings), pass_fds=(descriptor,), piped=False
+            command, self._work_dir, as_environment(self._settings), pass_fds=(descriptor,), piped=False
         )
 
 

@@ -145,6 +145,6 @@ class Attempt:
                     error_kind=str(data.get("kind") or ""),
                 )
             case MessageType.STARTED:
-                logger.info("the worker runs on %s", message.data.get("device", "an unnamed device"))
+                logger.info("the worker is process %s", message.data.get("pid"))
             case _:
                 self._recorder.take(message)

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Sequence
 
 logger = logging.getLogger(__name__)
 
 IDLE_S = 5.0
 PAUSE_AFTER_ERROR_S = 1.0
+STOP_WAIT_S = 38.0
+"""The whole daemon ends within 40 s."""
 
 
 class Lane(threading.Thread):
@@ -63,3 +67,15 @@ class Lane(threading.Thread):
 
     def close(self) -> None:
         """Free what the lane holds, at the end of its thread."""
+
+
+def stop_lanes(lanes: Sequence[Lane]) -> None:
+    """Ask all lanes to end and wait for them, together for at most STOP_WAIT_S."""
+    for lane in lanes:
+        lane.stop()
+    deadline = time.monotonic() + STOP_WAIT_S
+    for lane in lanes:
+        if lane.is_alive():
+            lane.join(max(0.0, deadline - time.monotonic()))
+        if lane.is_alive():
+            logger.error("%s did not stop in time; its processes end with the daemon", lane.name)

@@ -8,8 +8,8 @@ from GPT_SoVITS.families import Family, FamilyName
 
 SMALL_SET = 100
 """The public loaders repeat sets of fewer items."""
-NANO_SMALL_SET = 48
-"""Three batches an epoch: from random weights more passes over one minute of speech only cost a laptop its time."""
+NANO_SMALL_SET = 1
+"""Nothing is repeated: from random weights more passes over one minute of speech only cost a laptop its time."""
 
 
 @dataclass(frozen=True, slots=True)

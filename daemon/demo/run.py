@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +37,7 @@ def run_demo(settings: Settings) -> None:
     Raises:
         ServiceError: a step failed; says which and where the logs are.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped on the way out
     out = console()
     state = Layout.of(settings).work_dir / "demo" / datetime.now().strftime("%Y%m%d-%H%M%S")
     began = time.monotonic()

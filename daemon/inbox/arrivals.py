@@ -33,6 +33,8 @@ from daemon.settings import InboxMode, Settings
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+"""Recordings in one transaction; the next ones are read meanwhile."""
+AT_ONCE = 8 * BATCH
 READERS = 2
 RETRY_S = 10.0
 HELD_S = 1.0
@@ -113,7 +115,7 @@ class Arrivals:
             ServiceError: the database is busy or full; nothing is lost, and the files are asked again.
             Stopped: the service stops.
         """
-        due = list(islice(self.tracker.due(), BATCH))
+        due = list(islice(self.tracker.due(), AT_ONCE))
         entries = [entry for entry in map(self._entry, due) if entry is not None]
         settled = {each.path: each for each in due}
         order = {FileKind.CONFIG: 0, FileKind.AUDIO: 1}
@@ -129,7 +131,7 @@ class Arrivals:
             except ServiceError as error:
                 for entry in files:
                     self.tracker.defer(entry.path, RETRY_S, str(error))
-        return len(due) == BATCH and not self._stop.is_set()
+        return len(due) == AT_ONCE and not self._stop.is_set()
 
     def _entry(self, settled: Settled) -> Entry | None:
         entry = look(str(self._layout.inbox_dir), settled.path)
@@ -144,17 +146,18 @@ class Arrivals:
     def _take_audio(self, folder: str, entries: Sequence[Entry], settled: dict[str, Settled]) -> None:
         entries = self._with_room(entries)
         by_path = {entry.path: entry for entry in entries}
-        readings = list(self._readers.map(read, [settled[entry.path] for entry in entries]))
-        known = self._storage.known_hashes(folder, [each.sha256 for each in readings if each.sha256])
-        good: list[Found] = []
-        for reading in judge(readings, self._settings.inbox, self._examiner, known):
-            entry = by_path[reading.settled.path]
-            if reading.outcome is Outcome.READ:
-                good.append(Found(entry, reading))
-            else:
-                self._not_taken(entry, reading)
-        if good:
-            self._store(folder, good)
+        results = self._readers.map(read, [settled[entry.path] for entry in entries])
+        while (readings := list(islice(results, BATCH))) and not self._stop.is_set():
+            known = self._storage.known_hashes(folder, [each.sha256 for each in readings if each.sha256])
+            good: list[Found] = []
+            for reading in judge(readings, self._settings.inbox, self._examiner, known):
+                entry = by_path[reading.settled.path]
+                if reading.outcome is Outcome.READ:
+                    good.append(Found(entry, reading))
+                else:
+                    self._not_taken(entry, reading)
+            if good:
+                self._store(folder, good)
 
     def _with_room(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the files that fit on the disk; the others are tried again."""

@@ -57,7 +57,7 @@ class Inbox:
         self._recalled: set[str] = set()
         self._new_since: dict[str, float] = {}
         self._wanted = False
-        self._next_reconcile = self._next_glance = self._next_mend = 0.0
+        self._next_reconcile = self._next_glance = self._next_mend = float("-inf")
         self._unreadable: dict[str, str] = {}
         self._left_alone: dict[str, dict[str, str]] = {}
         self._rejected: dict[str, str] = {}
@@ -108,6 +108,7 @@ class Inbox:
             ServiceError: the database is busy or full.
         """
         with self._turn:
+            self._next_reconcile = float("-inf")
             self._reconcile()
             self._report = self._described()
 
@@ -152,7 +153,7 @@ class Inbox:
 
     def _reconcile(self) -> None:
         self._wanted = False
-        thorough = self._clock() >= self._next_reconcile or not self._report
+        thorough = self._clock() >= self._next_reconcile
         self._look_through_inbox()
         known = self._works.characters()
         self._works.glance(known, thorough=thorough)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -90,7 +91,11 @@ class RawAudio:
             Stopped: the service stops.
         """
         due = list(islice(self.tracker.due(), BATCH))
-        changed = {self._places[each.path].character_id for each in due if self._finish_missing(each)}
+        changed = set()
+        for each in due:
+            owner = self._places[each.path].character_id
+            if self._finish_missing(each):
+                changed.add(owner)
         present = [each for each in due if each.size_bytes != MISSING]
         if not present:
             return changed
@@ -164,7 +169,9 @@ class RawAudio:
                 logger.warning("%s is not used: %s", path, reading.reason)
                 self._drop(path)
             case Outcome.CHANGED:
-                self._drop(path)  # the next look begins its rest anew
+                with suppress(OSError):  # gone meanwhile: the next look at the folder finds out
+                    status = os.lstat(path)
+                    self.tracker.observe(path, status.st_size, status.st_mtime_ns)
             case _:
                 self.tracker.defer(path, RETRY_S, reading.reason)
 

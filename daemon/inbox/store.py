@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from sqlmodel import Session, col, select
@@ -84,6 +85,7 @@ class Storage:
             ServiceError: the database is busy or full, or the character is being renamed; nothing is lost.
         """
         done = Stored()
+        found = sorted(found, key=lambda each: each.entry.parts)
         intact = self._intact(folder, found)
         sources = self._sources(found, intact, done)
         with self._database.write() as session:
@@ -116,7 +118,9 @@ class Storage:
         same_names = session.exec(mine.where(col(AudioFile.filename).in_(names))).all()
         same_bytes = session.exec(mine.where(col(AudioFile.sha256).in_(hashes))).all()
         by_name = {row.filename: row for row in (*same_names, *same_bytes)}
-        return _Batch(session, character, raw, remembered, by_name, {r.sha256: r for r in same_bytes}, intact)
+        coming = _coming(remembered, found)
+        by_hash = {row.sha256: row for row in same_bytes if coming.get(row.filename, row.sha256) == row.sha256}
+        return _Batch(session, character, raw, remembered, by_name, by_hash, intact)
 
     def _intact(self, folder: str, found: Sequence[Found]) -> set[str]:
         """Read stored files again that are about to stand in for a duplicate in the inbox."""
@@ -130,7 +134,10 @@ class Storage:
                 .where(AudioFile.character_id == character.id, col(AudioFile.sha256).in_(hashes))
                 .order_by(col(AudioFile.id).desc())
             ).all()
-        stored = {row.sha256: self._layout.raw_audio(character.name) / row.filename for row in rows}
+            coming = _coming(memory.load(session, character), found)
+        folder_path = self._layout.raw_audio(character.name)
+        lasting = [row for row in rows if coming.get(row.filename, row.sha256) == row.sha256]
+        stored = {row.sha256: folder_path / row.filename for row in lasting}
         return {sha256 for sha256, path in stored.items() if _has_hash(path, sha256)}
 
     def _sources(self, found: Sequence[Found], intact: set[str], done: Stored) -> dict[str, str]:
@@ -167,6 +174,9 @@ class Storage:
             batch.memory.kept[entry.relative] = [entry.size_bytes, entry.mtime_ns, target]
         if same is None and target != entry.relative:
             batch.memory.names[entry.relative] = target
+        replaced = batch.by_name.get(target)
+        if replaced is not None and batch.by_hash.get(replaced.sha256) is replaced:
+            del batch.by_hash[replaced.sha256]
         row = self._record(batch, each, target)
         batch.by_name[target] = batch.by_hash[sha256] = row
         batch.intact.add(sha256)
@@ -223,7 +233,20 @@ class Storage:
 
 def safe_name(entry: Entry) -> str:
     """Return the name in raw_audio/ of a file of the inbox: its folders joined by two underscores."""
-    return recording_name("__".join(entry.parts))
+    return _safe_name(entry.parts)
+
+
+@lru_cache(1024)
+def _safe_name(parts: tuple[str, ...]) -> str:
+    return recording_name("__".join(parts))
+
+
+def _coming(remembered: Memory, found: Sequence[Found]) -> dict[str, str]:
+    """Return name in raw_audio → hash that a batch brings.
+
+    A recording that is about to be replaced must not stand in for a file with its old bytes: they would be lost.
+    """
+    return {remembered.stored_as(each.entry.relative, safe_name(each.entry)): each.reading.sha256 for each in found}
 
 
 def suffixed(name: str, sha256: str) -> str:

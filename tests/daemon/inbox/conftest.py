@@ -43,9 +43,7 @@ class Place:
         self.inbox = self._inbox()
 
     def _inbox(self) -> Inbox:
-        return Inbox(
-            self.database, self.layout, self.settings, clock=lambda: self.now, enqueue=self.queued.append
-        )
+        return Inbox(self.database, self.layout, self.settings, clock=lambda: self.now, enqueue=self.queued.append)
 
     def restart(self) -> None:
         """Stop the inbox and start a new one on the same state."""

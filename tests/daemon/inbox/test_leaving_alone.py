@@ -119,7 +119,7 @@ def test_a_folder_with_an_illegal_name_is_reported_and_left_alone(place: Place) 
 
 def test_an_unreadable_folder_is_reported_and_the_rest_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.wav("anna/closed/a.wav")
-    place.wav("anna/open/b.wav")
+    place.wav("anna/open/b.wav", tone=2)
     real = os.scandir
 
     def scandir(path: str) -> object:

@@ -105,6 +105,17 @@ def test_a_duplicate_repairs_a_stored_file_that_was_damaged(place: Place) -> Non
     assert wav_bytes(1) in [path.read_bytes() for path in place.layout.raw_audio("anna").iterdir()]
 
 
+def test_recordings_that_change_places_in_one_batch_lose_nothing(place: Place) -> None:
+    for name, tone in (("a", 1), ("b", 2), ("c", 3)):
+        place.wav(f"anna/{name}.wav", tone=tone)
+    place.settle()
+    for name, tone in (("a", 2), ("b", 3), ("c", 4), ("d", 1)):
+        place.wav(f"anna/{name}.wav", tone=tone)
+    place.settle()
+    for name, tone in (("a", 2), ("b", 3), ("c", 4), ("d", 1)):
+        assert place.raw(f"{name}.wav").read_bytes() == wav_bytes(tone)
+
+
 def test_the_same_bytes_for_two_characters_are_two_recordings(place: Place) -> None:
     place.wav("anna/a.wav")
     place.wav("bob/a.wav")
