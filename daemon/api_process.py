@@ -113,9 +113,7 @@ class ApiProcesses(Lane):
         descriptor = self._listener.fileno()
         reload = ("--reload",) if self._settings.server.reload else ()
         command = processes.module_command("daemon.api_server", str(descriptor), *reload)
-        return ProgramSpec(
-            command, self._work_dir, as_environment(self._settings), pass_fds=(descriptor,), piped=False
-        )
+        return ProgramSpec(command, self._work_dir, as_environment(self._settings), pass_fds=(descriptor,), piped=False)
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlmodel import Session, col, func, select
@@ -24,10 +25,12 @@ CALM_TURNS = 3
 """Turns without any event, and without anything settling, before the inbox counts as taken."""
 
 
-def settle_everything(world: World, inbox: Inbox, lanes: Sequence[Lane], stop: threading.Event) -> int:
-    """Take the inbox, run all jobs that are needed, and return an exit code (a stop counts as a failure)."""
-    with world.database.read() as session:
-        before = _newest(session, Job)
+def settle_everything(world: World, inbox: Inbox, lanes: Sequence[Lane], stop: threading.Event, began: datetime) -> int:
+    """Take the inbox, run all jobs that are needed, and return an exit code (a stop counts as a failure).
+
+    Args:
+        began: when the daemon started; jobs that ended since then are its own, those queued earlier among them.
+    """
     _wait_until_taken(world, inbox, stop)
     asked: set[tuple[int, JobKind]] = set()
     while not stop.is_set():
@@ -40,7 +43,7 @@ def settle_everything(world: World, inbox: Inbox, lanes: Sequence[Lane], stop: t
             lane.poke()
         stop.wait(TURN_S)
     with world.database.read() as session:
-        mine = session.exec(select(Job.status).where(col(Job.id) > before)).all()
+        mine = session.exec(select(Job.status).where(col(Job.completed_at) >= began)).all()
     if stop.is_set() or any(status != Status.COMPLETED for status in mine):
         return FAILED
     return DONE if mine else NOTHING_TO_DO
@@ -52,7 +55,7 @@ def _wait_until_taken(world: World, inbox: Inbox, stop: threading.Event) -> None
     began = time.monotonic()
     while not stop.is_set() and (calm < CALM_TURNS or time.monotonic() - began < settle_s + TURN_S):
         with world.database.read() as session:
-            newest = _newest(session, Event)
+            newest = session.exec(select(func.max(col(Event.id)))).one() or 0
         settling = bool(inbox.describe().get("settling"))
         calm = calm + 1 if newest == seen and not settling else 0
         seen = newest
@@ -73,7 +76,3 @@ def _enqueue_stale(session: Session, world: World, asked: set[tuple[int, JobKind
                 asked.add((character.id, kind))
                 queue.enqueue(session, character.id, kind, Origin.INBOX)
             break
-
-
-def _newest(session: Session, table: type[Job] | type[Event]) -> int:
-    return session.exec(select(func.max(col(table.id)))).one() or 0

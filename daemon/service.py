@@ -73,9 +73,11 @@ class Service:
             0 all is done, 1 something failed, 3 there was nothing to do.
         """
         from daemon.once import settle_everything
+        from daemon.tables import now
 
+        began = now()
         with self._running(api=False) as (parts, _):
-            return settle_everything(parts.world, parts.inbox, parts.lanes, self._stop)
+            return settle_everything(parts.world, parts.inbox, parts.lanes, self._stop, began)
 
     @contextmanager
     def _running(self, *, api: bool) -> Iterator[tuple[Parts, ApiProcesses | None]]:

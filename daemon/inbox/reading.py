@@ -74,7 +74,7 @@ def _read(descriptor: int, settled: Settled, audio: bool) -> Reading:
         return Reading(settled, Outcome.HELD, "is not a regular file")
     if (before.st_size, before.st_mtime_ns) != (settled.size_bytes, settled.mtime_ns):
         return Reading(settled, Outcome.CHANGED)
-    block = os.read(descriptor, BLOCK_BYTES)
+    block = os.read(descriptor, min(BLOCK_BYTES, before.st_size))
     if not block and audio:
         return _unfinished(settled, "the file is empty (0 bytes); copy the recording again")
     facts = read_header(block, before.st_size) if audio else HeaderFacts()
@@ -82,7 +82,7 @@ def _read(descriptor: int, settled: Settled, audio: bool) -> Reading:
         sentence = f"the file is truncated: its header promises {facts.missing_bytes} more bytes; copy it again in full"
         return _unfinished(settled, sentence)
     digest = hashlib.sha256(block)
-    silent = _zeros(block[facts.data_start :]) if facts.data_start else False
+    silent = _zeros(block, facts.data_start) if facts.data_start else False
     left = before.st_size - len(block)
     while left > 0 and (block := os.read(descriptor, BLOCK_BYTES)):
         digest.update(block)
@@ -100,5 +100,6 @@ def _unfinished(settled: Settled, reason: str) -> Reading:
     return Reading(settled, Outcome.REJECTED if settled.patient else Outcome.GROWING, reason)
 
 
-def _zeros(block: bytes) -> bool:
-    return block[:64].count(0) == min(64, len(block)) and block.count(0) == len(block)
+def _zeros(block: bytes, start: int = 0) -> bool:
+    head = min(64, len(block) - start)
+    return block.count(0, start, start + head) == head and block.count(0, start) == len(block) - start

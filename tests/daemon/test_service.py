@@ -269,5 +269,11 @@ def test_once_without_anything_to_do_ends_with_code_3(daemon: Daemon) -> None:
 
 def test_once_works_off_what_is_queued(daemon: Daemon) -> None:
     job = daemon.enqueue()
-    assert daemon.launch("done", once=True).wait(60) in (0, 3)
+    assert daemon.launch("done", once=True).wait(60) == 0
     assert daemon.status(job) == "completed"
+
+
+def test_once_tells_that_a_job_failed(daemon: Daemon) -> None:
+    job = daemon.enqueue()
+    assert daemon.launch("permanent", once=True).wait(60) == 1
+    assert daemon.status(job) == "failed"
