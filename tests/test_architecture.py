@@ -57,7 +57,7 @@ def test_the_daemon_knows_only_descriptions_of_the_steps() -> None:
                 assert module in DESCRIPTIONS, f"{path.relative_to(ROOT)} imports {module}"
 
 
-@pytest.mark.parametrize("module", ["daemon.service", "daemon.cli", "api.app"])
+@pytest.mark.parametrize("module", ["daemon.service", "daemon.parts", "daemon.cli", "api.app"])
 def test_importing_a_light_room_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(sorted(set(sys.modules) & set({HEAVY!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)

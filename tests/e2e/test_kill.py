@@ -90,7 +90,7 @@ def test_the_api_is_killed_and_comes_back(service: Any) -> None:
     service.start()
     assert service.call("POST", "/characters", {"character_name": "回来"})[0] == 200
     # when the API process is killed
-    api = [p for p in service.processes() if "uvicorn" in " ".join(p.cmdline()) or "api" in p.cmdline()]
+    api = [p for p in service.processes() if "daemon.api_server" in p.cmdline()]
     assert api
     for process in api:
         process.kill()
