@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from types import FrameType
+from typing import TextIO
 
 from pipeline.protocol import Message, MessageType, encode
 
@@ -20,9 +21,7 @@ class Channel:
     """Writes messages to the original standard output; whatever else prints goes to standard error."""
 
     def __init__(self) -> None:
-        self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr
+        self._stream = take_standard_output()
         self._lock = threading.Lock()
         self._cancelled = False
         self._last_progress = 0.0
@@ -47,6 +46,14 @@ class Channel:
         with self._lock:
             self._stream.write(encode(message) + "\n")
             self._stream.flush()
+
+
+def take_standard_output() -> TextIO:
+    """Return the original standard output for messages; whatever else prints goes to standard error from now on."""
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return stream
 
 
 def die_with_parent() -> None:

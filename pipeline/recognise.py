@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import ctranslate2
 import numpy as np
 import numpy.typing as npt
 
+from GPT_SoVITS.audio import read_wav, resample
 from GPT_SoVITS.whisper import RATE_HZ, encode, load_model, locate_model, log_mel
 
 Samples = npt.NDArray[np.float32]
@@ -108,24 +112,25 @@ def objection(heard: Recognised, gates: Gates = GATES) -> str | None:
     return None
 
 
-class Recogniser:
-    """A loaded Whisper model."""
+class Recogniser(AbstractContextManager["Recogniser"]):
+    """A Whisper model in this process, loaded on first use."""
 
     def __init__(self, model_name: str, models_dir: str, device: str, compute_type: str) -> None:
         self._arguments = (model_name, models_dir, device, compute_type)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to give back: the model stays loaded for the content features."""
 
     @cached_property
     def _model(self) -> Any:
         name, models_dir, device, compute_type = self._arguments
         return load_model(locate_model(name, models_dir), device, compute_type)
 
-    def recognise(self, samples_16k: Samples, language: str) -> Recognised:
-        """Write down what is said in one clip.
-
-        Args:
-            samples_16k: float32 [samples], mono, at 16 kHz, at most 30 s (more is cut off).
-            language: a code of LANGUAGES.
-        """
+    def recognise(self, clip: Path, language: str) -> Recognised:
+        """Write down what is said in one clip (a WAV of at most 30 s; more is cut off) in a language of LANGUAGES."""
+        samples_16k = clip_samples(clip)
         encoded = self._encoded(samples_16k)
         tokenizer = self._tokenizer(language)
         duration_s = len(samples_16k) / RATE_HZ
@@ -139,11 +144,11 @@ class Recogniser:
         assert best is not None
         return best
 
-    def language_of(self, clips: Sequence[Samples]) -> str:
+    def language_of(self, clips: Sequence[Path]) -> str:
         """Return the language that is most likely over all clips."""
         totals = dict.fromkeys(LANGUAGES, 0.0)
-        for samples in clips:
-            encoded = self._encoded(samples)
+        for clip in clips:
+            encoded = self._encoded(clip_samples(clip))
             for token, probability in self._model.model.detect_language(encoded)[0]:
                 code = token.strip("<|>")
                 if code in totals:
@@ -196,6 +201,12 @@ class Recogniser:
         ratio = size / len(zlib.compress(text.encode())) if text else 0.0
         speed = len(text) / max(duration_s, 0.1)
         return Recognised(text, language, Scores(result.no_speech_prob, average, ratio, speed, temperature))
+
+
+def clip_samples(clip: Path) -> Samples:
+    """Return a clip as Whisper wants it: float32 [samples], mono, 16 kHz."""
+    wave = read_wav(clip)
+    return resample(wave.samples, wave.rate_hz, RATE_HZ)
 
 
 def _needs_another_try(scores: Scores) -> bool:

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.audio import read_wav, resample
-from GPT_SoVITS.whisper import RATE_HZ
+import soundfile
+
+from pipeline.asr_process import open_recogniser
 from pipeline.context import StepContext
 from pipeline.listfile import ListLine, format_list
 from pipeline.names import list_path, recording_of, sliced_path, transcript_path
 from pipeline.plan import Item, plan_step
-from pipeline.recognise import LANGUAGES, Recogniser, Samples, objection
+from pipeline.recognise import LANGUAGES, Recogniser, objection
 from pipeline.steps import LIST_ITEM
 
 DETECTION_CLIPS = 3
@@ -27,19 +28,18 @@ DETECTION_CLIPS = 3
 
 def run(context: StepContext) -> None:
     """Transcribe every stale clip."""
-    config = context.inputs.config
-    recogniser = Recogniser(config.asr_model, config.models_dir, config.asr_device, config.asr_compute_type)
     stale = [item for item in context.plan.stale if item.name != LIST_ITEM]
-    languages = _Languages(context, recogniser)
-    for done, item in enumerate(stale):
-        context.progress(done, len(stale))
-        if item.excluded:
-            context.drop(item, "excluded by a person")
-        elif item.text is not None:
-            language = item.language or languages.of(item.name)
-            _publish(context, item, {"text": item.text.strip(), "language": language, "source": "given"})
-        else:
-            _recognise(context, item, recogniser, languages.of(item.name))
+    with open_recogniser(context.inputs.config) as recogniser:
+        languages = _Languages(context, recogniser)
+        for done, item in enumerate(stale):
+            context.progress(done, len(stale))
+            if item.excluded:
+                context.drop(item, "excluded by a person")
+            elif item.text is not None:
+                language = item.language or languages.of(item.name)
+                _publish(context, item, {"text": item.text.strip(), "language": language, "source": "given"})
+            else:
+                _recognise(context, item, recogniser, languages.of(item.name))
     for item in plan_step(context.plan.step.name, context.inputs).stale:
         if item.name == LIST_ITEM:
             _write_list(context, item)
@@ -60,7 +60,7 @@ def _write_list(context: StepContext, item: Item) -> None:
 
 
 def _recognise(context: StepContext, item: Item, recogniser: Recogniser, language: str) -> None:
-    heard = recogniser.recognise(_samples(context.root, item.name), language)
+    heard = recogniser.recognise(context.root / sliced_path(item.name), language)
     facts = {"text": heard.text, "language": language, "source": "asr", "scores": heard.facts()}
     reason = objection(heard)
     if reason is None:
@@ -74,13 +74,8 @@ def _publish(context: StepContext, item: Item, facts: dict[str, Any]) -> None:
     with context.folder() as scratch:
         target = scratch / "transcript.json"
         target.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        duration_s = len(_samples(context.root, item.name)) / RATE_HZ
+        duration_s = soundfile.info(context.root / sliced_path(item.name)).duration
         context.publish(item, {transcript_path(item.name): target}, {**facts, "duration_s": duration_s})
-
-
-def _samples(root: Path, clip: str) -> Samples:
-    wave = read_wav(root / sliced_path(clip))
-    return resample(wave.samples, wave.rate_hz, RATE_HZ)
 
 
 class _Languages:
@@ -105,7 +100,7 @@ class _Languages:
             self._found[recording] = self._recogniser.language_of(self._longest(self._clips[recording]))
         return self._found[recording]
 
-    def _longest(self, clips: Sequence[str]) -> list[Samples]:
+    def _longest(self, clips: Sequence[str]) -> list[Path]:
         root = self._context.root
         longest = sorted(clips, key=lambda name: (-(root / sliced_path(name)).stat().st_size, name))
-        return [_samples(root, name) for name in longest[:DETECTION_CLIPS]]
+        return [root / sliced_path(name) for name in longest[:DETECTION_CLIPS]]
