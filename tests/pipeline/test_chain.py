@@ -115,6 +115,7 @@ def test_a_voice_is_trained_resumed_and_speaks(character: Any, new_log: Callable
     }
     for clip, text in texts.items():
         character.add(clip, text=text)
+    character.configure(epochs_s2=4)
     character.run(JobKind.PROCESS)
 
     # when the training is cancelled in the middle of SoVITS
