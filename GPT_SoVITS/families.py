@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+RANDOM_WEIGHTS = "random weights"
+"""What `trained_from` says of a voice that was trained without a base: it is not a usable voice."""
+
 
 class FamilyName(StrEnum):
     """The families that can be trained and spoken with."""

@@ -20,6 +20,7 @@ from daemon.names import base_name, recording_name
 from daemon.settings import Settings
 from daemon.tables import Character, Inference, Status, Voice, now
 from GPT_SoVITS.errors import TextError
+from GPT_SoVITS.families import RANDOM_WEIGHTS
 from GPT_SoVITS.text.languages import mode_of
 from pipeline.protocol import SpeakRequest
 
@@ -138,8 +139,18 @@ def finish(database: Database, inference_id: str, facts: Mapping[str, Any]) -> N
         inference = session.get(Inference, inference_id)
         if inference is not None:
             inference.output_path = output_path(inference)
-            inference.progress, inference.detail = 100.0, dict(facts)
+            warnings = [*facts.get("warnings", ()), *_caveats(session, inference)]
+            inference.progress, inference.detail = 100.0, {**facts, "warnings": warnings}
             _end(session, inference, Status.COMPLETED)
+
+
+def _caveats(session: Session, inference: Inference) -> list[str]:
+    """Return what a listener should know of the voice itself."""
+    character = session.get(Character, inference.character_id) if inference.character_id is not None else None
+    voice = find_voice(session, character) if character is not None else None
+    if voice is None or voice.trained_from != RANDOM_WEIGHTS:
+        return []
+    return ["this voice was trained from random weights; it is noise with the rhythm of speech, not a usable voice"]
 
 
 def fail(database: Database, inference_id: str, sentence: str) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from GPT_SoVITS.devices import Compute, choose_compute, use_all_cores
-from GPT_SoVITS.families import Family, family
+from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, family
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, Trainee, run_training
 from GPT_SoVITS.training.sovits_data import LeftOut
-from GPT_SoVITS.training.start import RANDOM_WEIGHTS
 from pipeline.context import Dropped, StepContext
 from pipeline.plan import Item
 

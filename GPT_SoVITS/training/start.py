@@ -11,9 +11,6 @@ from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.training.codebook import install_codebook, whisper_codebook
 
-RANDOM_WEIGHTS = "random weights"
-"""What `trained_from` says of a voice without a base."""
-
 
 def start_sovits(family: Family, seed: int, models_dir: str = "") -> SovitsModel:
     """Return the generator as training begins with it; the content codebook does not depend on the seed.

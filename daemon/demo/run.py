@@ -20,6 +20,7 @@ from daemon.errors import ServiceError
 from daemon.layout import Layout
 from daemon.settings import Settings
 from daemon.tables import Event, Voice
+from GPT_SoVITS.families import RANDOM_WEIGHTS
 
 CHARACTER = "allison"
 RECORDINGS = Path(__file__).parent / "allison_en"
@@ -124,7 +125,7 @@ def _close(service: Service, database: Database, wav: Path, seconds: float, out:
     out.print(f"models:           {layout.models(CHARACTER)}")
     out.print(f"transcript:       {layout.transcript_list(CHARACTER)}")
     out.print(f"log of the service: {service.state / 'service.log'}")
-    if voice.trained_from == "random weights":
+    if voice.trained_from == RANDOM_WEIGHTS:
         out.print(
             "Note: this voice was trained from random weights on one minute of speech. The WAV is noise with the "
             "rhythm of speech, not a usable voice; the demo shows that the chain works here."

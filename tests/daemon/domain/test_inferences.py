@@ -183,7 +183,9 @@ def test_a_spoken_sentence_is_completed_with_its_file(voiced: Installation) -> N
     inferences.finish(voiced.database, made.id, {"seconds": 1.5})
     row = shown(voiced, made)
     assert (row.status, row.progress, row.output_path) == (Status.COMPLETED, 100.0, f"inference/{made.id}.wav")
-    assert row.detail == {"seconds": 1.5}
+    assert row.detail["seconds"] == 1.5
+    # and a voice without a base says plainly what it is
+    assert "not a usable voice" in row.detail["warnings"][0]
 
 
 def test_a_failed_sentence_says_why(voiced: Installation) -> None:
