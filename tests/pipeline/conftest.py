@@ -72,16 +72,12 @@ class Character:
         finally:
             for message in log.messages:
                 if message.type is MessageType.ARTIFACT:
-                    artifact = artifact_from(_plain(message.data["artifact"]))
+                    artifact = artifact_from(message.data["artifact"])
                     self.artifacts[(artifact.step, artifact.item)] = artifact
         return {m.data["step"]: m.data for m in log.messages if m.type is MessageType.STEP_FINISHED}
 
     def configure(self, **changes: object) -> None:
         self.config = replace(self.config, **changes)  # type: ignore[arg-type]
-
-
-def _plain(artifact: dict[str, object]) -> dict[str, object]:
-    return artifact
 
 
 @pytest.fixture
