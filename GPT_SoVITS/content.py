@@ -53,7 +53,8 @@ def content_encoder(family: Family, models_dir: str = "") -> ContentEncoder:
         ModelMissingError: the encoder is not installed, or the family is not supported.
     """
     require_supported(family, models_dir)
-    from GPT_SoVITS.whisper import content_features, load_model, locate_model
+    from GPT_SoVITS.whisper import content_features, load_model
+    from GPT_SoVITS.whisper_files import locate_model
 
     model = load_model(locate_model("", models_dir), "cpu", "int8")
 

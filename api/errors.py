@@ -12,7 +12,7 @@ from litestar.exceptions import ClientException, HTTPException, SerializationExc
 from sqlalchemy.exc import OperationalError
 
 from api.schemas import ErrorBody
-from daemon.errors import ServiceError
+from daemon.errors import RateLimitError, ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,14 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     status, sentence = _explain(error)
     if status >= 500 and not isinstance(error, ServiceError):
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    headers = {"retry-after": "3"} if status == 503 else dict(getattr(error, "headers", None) or {})
-    return Response(ErrorBody(status_code=status, detail=sentence), status_code=status, headers=headers)
+    return Response(ErrorBody(status_code=status, detail=sentence), status_code=status, headers=_headers(error, status))
+
+
+def _headers(error: Exception, status: int) -> dict[str, str]:
+    if isinstance(error, RateLimitError):
+        return {"retry-after": str(error.retry_after_s)}
+    extra = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "3"}}
+    return extra.get(status) or dict(getattr(error, "headers", None) or {})
 
 
 def _explain(error: Exception) -> tuple[int, str]:

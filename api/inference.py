@@ -6,10 +6,12 @@ from litestar import Controller, get, post
 from litestar.params import JSONBody
 
 from api import describe
+from api.access import CallerDependency
 from api.parameters import InferenceId, WorldDependency
 from api.schemas import InferenceBody, InferenceInfo
 from daemon import inferences
 from daemon.inferences import DEFAULT_LANGUAGE, InferenceRequest
+from daemon.keys import Scope
 
 
 class InferenceController(Controller):
@@ -18,8 +20,10 @@ class InferenceController(Controller):
     path = "/inference"
     tags = ("inference",)
 
-    @post("/", status_code=200, sync_to_thread=True)
-    def create(self, world: WorldDependency, data: JSONBody[InferenceBody]) -> InferenceInfo:
+    @post("/", status_code=200, sync_to_thread=True, scope=Scope.SPEAK)
+    def create(
+        self, world: WorldDependency, caller: CallerDependency, data: JSONBody[InferenceBody]
+    ) -> InferenceInfo:
         """Queue a sentence to be spoken."""
         request = InferenceRequest(
             target_text=data.target_text,
@@ -30,7 +34,7 @@ class InferenceController(Controller):
             target_language=data.target_language or DEFAULT_LANGUAGE,
             output_name=data.output_name,
         )
-        return describe.inference(inferences.create(world.database, world.settings, world.layout, request))
+        return describe.inference(inferences.create(world.database, world.settings, world.layout, request, caller))
 
     @get("/{inference_id:str}", sync_to_thread=True)
     def show(self, world: WorldDependency, inference_id: InferenceId) -> InferenceInfo:

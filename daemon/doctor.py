@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon import lock, migrate
+from daemon import keys, lock, migrate
 from daemon.api_process import listen
 from daemon.database import Database
 from daemon.errors import ServiceError
@@ -66,6 +66,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _inotify(layout)
     yield _database(layout)
     yield _port(settings, layout)
+    yield _access(settings, layout)
     yield from _engine(settings)
 
 
@@ -167,6 +168,23 @@ def _port(settings: Settings, layout: Layout) -> Finding:
         sentence, _, remedy = str(error).partition("; ")
         return Finding(Level.FAIL, "port", sentence, remedy)
     return Finding(Level.OK, "port", f"{where} is free")
+
+
+def _access(settings: Settings, layout: Layout) -> Finding:
+    exposed: str | None = None
+    if not keys.is_loopback(settings.server.host) and not settings.access.require_key:
+        database = Database(layout.database)
+        try:
+            if not layout.database.exists() or not migrate.revision_matches(database):
+                return Finding(Level.WARN, "access", "no keys yet", "everybody who reaches the API may use it")
+            with database.read() as session:
+                exposed = keys.exposure(session, settings)
+        finally:
+            database.close()
+    if exposed is None:
+        return Finding(Level.OK, "access", "other machines need a key, or cannot reach the API")
+    said, _, remedy = exposed.partition("; ")
+    return Finding(Level.WARN, "access", f"ANYBODY MAY USE THIS SERVICE: {said}", remedy)
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:

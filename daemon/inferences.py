@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from daemon import characters, events, references
+from daemon import characters, events, limits, references
 from daemon.character_config import job_config
 from daemon.database import Database
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
+from daemon.keys import Caller
 from daemon.layout import Layout
 from daemon.names import base_name, recording_name
 from daemon.settings import Settings
@@ -48,16 +49,25 @@ class InferenceRequest:
     output_name: str | None = None
 
 
-def create(database: Database, settings: Settings, layout: Layout, request: InferenceRequest) -> Inference:
-    """Accept a sentence and queue it.
+def create(
+    database: Database,
+    settings: Settings,
+    layout: Layout,
+    request: InferenceRequest,
+    caller: Caller | None = None,
+) -> Inference:
+    """Accept a sentence and queue it; None is a caller without limits, such as the operator.
 
     Raises:
         InvalidInputError: an empty or too long text, an unknown language, a reference that cannot be used.
         NotFoundError: an unknown character, or none given and no default.
         ConflictError: the character has no trained voice yet.
+        RateLimitError: the caller has asked for too many in this minute.
     """
     _check_texts(request, settings)
     with database.write() as session:
+        if caller is not None:
+            limits.count_sentences(session, settings.limits, caller)
         character = _character(session, request.character_name)
         active_voice(session, character)
         if request.ref_audio is not None:

@@ -69,6 +69,11 @@ def upgrade(database: Database) -> None:
     logger.info("the database is at revision %s", HEAD)
 
 
+def known_revisions() -> frozenset[str]:
+    """Return the revisions that this version can work with or upgrade from."""
+    return frozenset(path.stem.partition("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
 def run_scripts(connection: Connection, target: str = HEAD) -> None:
     """Run the migration scripts up to a revision, inside the caller's transaction."""
     from alembic import command

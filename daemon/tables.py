@@ -238,6 +238,31 @@ class Event(SQLModel, table=True):
     data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
 
+class ApiKey(SQLModel, table=True):
+    """Who may use the API from other machines. The secret itself is never stored."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=64)
+    public_part: str = Field(unique=True, max_length=16)
+    """The readable part of the key, by which it is found."""
+    digest: str
+    """SHA-256 of the whole key, hexadecimal; a key holds 256 random bits, so that no slow hash is needed."""
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    sentences_per_minute: int | None = None
+    """Limit of its own; None: the one of the settings."""
+    created_at: datetime = _time()
+    revoked_at: datetime | None = _time(nullable=True)
+
+
+class SentenceCount(SQLModel, table=True):
+    """How many sentences a caller has asked for in one minute; all API processes count together."""
+
+    caller: str = Field(primary_key=True)
+    minute: int = Field(primary_key=True)
+    """Minutes since 1970."""
+    count: int = 0
+
+
 class ServiceState(SQLModel, table=True):
     """Facts that processes tell each other: heartbeat, watcher health, pids."""
 

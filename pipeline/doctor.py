@@ -80,7 +80,7 @@ def _libraries(name: str) -> Iterator[dict[str, str]]:
 
 def _whisper(model: str, models_dir: str) -> Iterator[dict[str, str]]:
     try:
-        from GPT_SoVITS.whisper import locate_model
+        from GPT_SoVITS.whisper_files import locate_model
 
         folder = locate_model(model, models_dir)
     except EngineError as error:

@@ -22,9 +22,11 @@ DESCRIPTIONS = {
     "pipeline.plan",
     "pipeline.protocol",
     "pipeline.listfile",
+    "GPT_SoVITS.base_files",
     "GPT_SoVITS.errors",
     "GPT_SoVITS.families",
     "GPT_SoVITS.text.languages",
+    "GPT_SoVITS.whisper_files",
 }
 HEAVY = ("torch", "torchaudio", "transformers", "faster_whisper", "ctranslate2", "numpy", "scipy", "av", "soundfile")
 
