@@ -17,6 +17,7 @@ from api.characters import CharacterController
 from api.downloads import DownloadController
 from api.errors import answer_error
 from api.inference import InferenceController
+from api.job_routes import JobController
 from api.parameters import provider_of
 from api.polling import Answers
 from api.root import RootController, service_version
@@ -29,7 +30,7 @@ from daemon.world import World
 PREFIX = "/api/v1"
 MAX_BODY_BYTES = 1_000_000
 """Every body but an upload."""
-_CONTROLLERS = [CharacterController, AudioController, TrainingController, InferenceController, DownloadController]
+_CONTROLLERS = [CharacterController, AudioController, TrainingController, InferenceController, DownloadController, JobController]
 
 
 def create_app(settings: Settings) -> Litestar:
