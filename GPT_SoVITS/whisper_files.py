@@ -53,7 +53,9 @@ def model_is_there(name: str, models_dir: str) -> bool:
     home = models_home(models_dir)
     if name:
         return any(_is_complete(folder) for folder in (Path(name).expanduser(), home / name)) or _in_hub_cache(name)
-    return any(_is_complete(folder) for folder in _joined_places(home)) or bool(_offline_parts()) or _in_hub_cache("base")
+    return (
+        any(_is_complete(folder) for folder in _joined_places(home)) or bool(_offline_parts()) or _in_hub_cache("base")
+    )
 
 
 def _check_folder(folder: Path) -> None:

@@ -13,11 +13,11 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
 
-from api.errors import NOT_READY
 from api.polling import Answers
 from daemon import keys, migrate
-from daemon.errors import BusyError, ForbiddenError, UnauthorizedError
+from daemon.errors import ForbiddenError, UnauthorizedError
 from daemon.keys import Caller, KnownKey, Scope
 from daemon.world import World
 
@@ -31,36 +31,30 @@ class _Keys(msgspec.Struct, frozen=True):
     valid: tuple[Any, ...]
 
 
-class Access:
-    """The guard. What it found out about the caller is kept with the request."""
+def guard_of(world: World, answers: Answers) -> Guard:
+    """Return the guard of this process's routes; what it finds out about the caller is kept with the request."""
+    needs_key_here = world.settings.access.require_key
 
-    def __init__(self, world: World, answers: Answers) -> None:
-        self._world = world
-        self._answers = answers
+    def valid_keys() -> _Keys:
+        if not migrate.revision_matches(world.database):
+            return _Keys(())  # the handlers refuse until the daemon has prepared it
+        with world.database.read() as session:
+            return _Keys(keys.valid(session))
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """Let the request through, or refuse it.
-
-        Raises:
-            UnauthorizedError: a key is needed, or the one given is not valid.
-            ForbiddenError: the key does not allow this route.
-        """
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         address = connection.client.host if connection.client is not None else ""
         presented = presented_key(connection)
-        if presented is None and keys.is_loopback(address) and not self._world.settings.access.require_key:
-            connection.state[CALLER] = Caller(f"address:{address or 'local'}")
+        anonymous = Caller(f"address:{address or 'local'}")
+        if presented is None and not needs_key_here and keys.is_loopback(address):
+            connection.state[CALLER] = anonymous
             return
-        known = (await self._answers.get(_Keys, "", self._valid)).valid
-        if not known and presented is None and not self._world.settings.access.require_key:
-            connection.state[CALLER] = Caller(f"address:{address}")
+        known = (await answers.get(_Keys, "", valid_keys)).valid
+        if presented is None and not needs_key_here and not known:
+            connection.state[CALLER] = anonymous
             return
         connection.state[CALLER] = _admitted(known, presented, scope_of(connection, handler))
 
-    def _valid(self) -> _Keys:
-        if not migrate.revision_matches(self._world.database):
-            raise BusyError(NOT_READY)
-        with self._world.database.read() as session:
-            return _Keys(keys.valid(session))
+    return guard
 
 
 def presented_key(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

@@ -7,19 +7,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api.access import Access, provide_caller
+from api.access import guard_of, provide_caller
 from api.audio import AudioController
 from api.characters import CharacterController
 from api.downloads import DownloadController
 from api.errors import answer_error
 from api.health import healthz, metrics, readyz
+from api.hosts import AllowedHosts
 from api.inference import InferenceController
+from api.job_routes import JobController
 from api.observe import Observer
 from api.parameters import provider_of
 from api.polling import Answers
@@ -33,7 +34,14 @@ from daemon.world import World
 PREFIX = "/api/v1"
 MAX_BODY_BYTES = 1_000_000
 """Every body but an upload."""
-_CONTROLLERS = [CharacterController, AudioController, TrainingController, InferenceController, DownloadController]
+_CONTROLLERS = [
+    CharacterController,
+    AudioController,
+    TrainingController,
+    InferenceController,
+    DownloadController,
+    JobController,
+]
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -56,12 +64,11 @@ def create_app(settings: Settings) -> Litestar:
         "caller": Provide(provide_caller, sync_to_thread=False),
     }
     versioned = Router(
-        path=PREFIX, route_handlers=_CONTROLLERS, dependencies=dependencies, guards=[Access(world, answers)]
+        path=PREFIX, route_handlers=_CONTROLLERS, dependencies=dependencies, guards=[guard_of(world, answers)]
     )
     return Litestar(
         route_handlers=[RootController, *_health(world, answers), versioned],
-        middleware=[Observer(layout.audit)],
-        allowed_hosts=_hosts(settings),
+        middleware=[Observer(layout.audit), AllowedHosts(settings.access.allowed_hosts)],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         lifespan=[closing],
         openapi_config=_documents(),
@@ -73,20 +80,13 @@ def create_app(settings: Settings) -> Litestar:
 
 def _health(world: World, answers: Answers) -> list[Any]:
     """Return the routes for supervisors; only the figures may need a key."""
-    figures = Router(
-        path="/", route_handlers=[metrics], guards=[Access(world, answers)], dependencies=_plain(world)
-    )
+    figures = Router(path="/", route_handlers=[metrics], guards=[guard_of(world, answers)], dependencies=_plain(world))
     probes = Router(path="/", route_handlers=[healthz, readyz], dependencies=_plain(world))
     return [figures, probes]
 
 
 def _plain(world: World) -> dict[str, Provide]:
     return {"unchecked_world": Provide(lambda: world, sync_to_thread=False)}
-
-
-def _hosts(settings: Settings) -> AllowedHostsConfig | None:
-    hosts = [host.strip() for host in settings.access.allowed_hosts.split(",") if host.strip()]
-    return AllowedHostsConfig(allowed_hosts=hosts, www_redirect=False) if hosts else None
 
 
 def _documents() -> OpenAPIConfig:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlmodel import Session, func, select
+from sqlmodel import Session, col, func, select
 
 from api.schemas import (
     AudioFileInfo,
@@ -16,9 +16,11 @@ from api.schemas import (
     InferenceInfo,
     TrainingInfo,
 )
+from api.schemas_jobs import DroppedItem, JobInfo, JobStepInfo
 from daemon import character_config, inferences, staleness
-from daemon.staleness import JobState
-from daemon.tables import AudioFile, Character, Inference, Status
+from daemon.settings import Settings
+from daemon.staleness import JobKind, JobState
+from daemon.tables import AudioFile, Character, Inference, Job, JobStep, Status
 from daemon.world import World
 
 
@@ -101,6 +103,59 @@ def inference(row: Inference) -> InferenceInfo:
         output_path=row.output_path,
         error_message=row.error_message,
         progress=row.progress,
+    )
+
+
+def job_info(job: Job, character: str) -> JobInfo:
+    """A job."""
+    assert job.id is not None
+    return JobInfo(
+        job_id=job.id,
+        character_name=character,
+        kind=JobKind(job.kind),
+        origin=job.origin,
+        status=Status(job.status),
+        current_step=job.step if job.status == Status.RUNNING else None,
+        progress=job.progress,
+        attempt=job.attempt,
+        cancel_requested=job.cancel_requested,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        error_code=job.error_code,
+        error_message=job.error,
+    )
+
+
+def job_steps(session: Session, settings: Settings, character: Character, job: Job) -> list[JobStepInfo]:
+    """The steps of a job in order; those that it has not come to are pending."""
+    query = select(JobStep).where(JobStep.job_id == job.id).order_by(col(JobStep.id))
+    rows = {row.step: row for row in session.exec(query)}
+    names = dict.fromkeys([*staleness.step_names(character, settings, JobKind(job.kind)), *rows])
+    return [_job_step(name, rows.get(name), job) for name in names]
+
+
+def _job_step(name: str, row: JobStep | None, job: Job) -> JobStepInfo:
+    row = row or JobStep(job_id=0, step=name, started_at=None)
+    ended = Status(job.status)
+    if row.completed_at is not None:
+        status = Status.COMPLETED
+    elif job.status == Status.RUNNING and row.step == job.step:
+        status = Status.RUNNING
+    else:
+        status = ended if ended in (Status.FAILED, Status.CANCELLED) and row.step == job.step else Status.PENDING
+    return JobStepInfo(
+        step=name,
+        status=status,
+        progress=row.progress,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        seconds=row.seconds,
+        items_in=row.items_in,
+        items_out=row.items_out,
+        redone=row.redone,
+        dropped=[DroppedItem(item=str(each["item"]), reason=str(each["reason"])) for each in row.dropped],
+        note=row.note,
     )
 
 

@@ -71,5 +71,3 @@ def metrics(unchecked_world: UncheckedWorld) -> Response[bytes]:
     service.register(ServiceCollector(unchecked_world))
     text = generate_latest(service) + generate_latest(request_registry())
     return Response(text, media_type=CONTENT_TYPE_LATEST)
-
-

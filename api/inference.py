@@ -21,9 +21,7 @@ class InferenceController(Controller):
     tags = ("inference",)
 
     @post("/", status_code=200, sync_to_thread=True, scope=Scope.SPEAK)
-    def create(
-        self, world: WorldDependency, caller: CallerDependency, data: JSONBody[InferenceBody]
-    ) -> InferenceInfo:
+    def create(self, world: WorldDependency, caller: CallerDependency, data: JSONBody[InferenceBody]) -> InferenceInfo:
         """Queue a sentence to be spoken."""
         request = InferenceRequest(
             target_text=data.target_text,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from litestar.di import NamedDependency
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
 from api.errors import NOT_READY
 from daemon import migrate
@@ -16,6 +16,10 @@ from daemon.world import World
 WorldDependency = NamedDependency[World]
 CharacterName = Annotated[str, PathParameter(description="name of a character")]
 FileName = Annotated[str, PathParameter(description="name of a file")]
+JobNumber = Annotated[int, PathParameter(description="number of a job", ge=1, lt=2**63)]
+CharacterFilter = Annotated[str | None, QueryParameter(description="only what belongs to this character")]
+Limit = Annotated[int, QueryParameter(ge=1, le=500, description="how many at most")]
+Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="how many to leave out at the beginning")]
 InferenceId = Annotated[str, PathParameter(description="id of an inference")]
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from litestar import Controller, get, post
-from sqlmodel import Session
 
 from api.describe import Describer
-from api.jobs import check, start
+from api.jobs import check, refuse_unprocessed, start
 from api.parameters import CharacterName, WorldDependency
 from api.polling import AnswersDependency
 from api.schemas import CheckInfo, Done, TrainingInfo
-from daemon import characters, queue, removal, staleness
-from daemon.errors import ConflictError
+from daemon import characters, removal
 from daemon.staleness import JobKind
-from daemon.tables import Character
-from daemon.world import World
 
 
 class TrainingController(Controller):
@@ -28,7 +24,7 @@ class TrainingController(Controller):
         """Queue a training, unless it is queued or running already."""
         with world.database.write() as session:
             character = characters.get(session, character_name)
-            _refuse_unprocessed(world, session, character)
+            refuse_unprocessed(world, session, character)
             start(session, character, JobKind.TRAIN)
             return Describer(world, session).training(character)
 
@@ -54,14 +50,3 @@ class TrainingController(Controller):
         """Remove models, checkpoints and the training state; a running training is cancelled first."""
         removal.clean_training(world.database, world.layout, character_name)
         return Done(message=f"the training of {character_name} was removed; its recordings and clips are kept")
-
-
-def _refuse_unprocessed(world: World, session: Session, character: Character) -> None:
-    assert character.id is not None
-    if queue.active(session, character.id, JobKind.TRAIN) is not None:
-        return
-    if not staleness.is_complete(session, world.settings, character, JobKind.PROCESS):
-        raise ConflictError(
-            f"the audio of character {character.name!r} is not processed yet; POST "
-            f"/api/v1/characters/{character.name}/audio/process and wait until its status is completed"
-        )

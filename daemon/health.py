@@ -43,8 +43,8 @@ def checks(world: World) -> list[Check]:
         return [database, _disk(world)]
     with world.database.read() as session:
         state = session.get(ServiceState, "daemon")
-        found = [database, *_daemon(world, state), _disk(world), _speech_recognition(world), *_models(world, session)]
-    return found
+        models = [_speech_recognition(world), *_models(world, session)]
+        return [database, *_daemon(world, state), _disk(world), *models]
 
 
 def beat_is_fresh(state: ServiceState | None) -> bool:
@@ -83,7 +83,9 @@ def _disk(world: World) -> Check:
     free = shutil.disk_usage(world.layout.work_dir).free
     enough = free >= world.settings.inbox.free_bytes_reserve
     said = f"{free / 1e9:.1f} GB free"
-    return Check("disk", enough, said, "" if enough else "free some space: nothing is taken while the disk is this full")
+    return Check(
+        "disk", enough, said, "" if enough else "free some space: nothing is taken while the disk is this full"
+    )
 
 
 def _speech_recognition(world: World) -> Check:
@@ -101,5 +103,9 @@ def _models(world: World, session: Session) -> Iterator[Check]:
     home = models_home(str(world.settings.paths.models_dir or ""))
     for name in sorted(wanted - {FamilyName.NANO.value}):
         missing = base_files(family(name), str(home)).missing()
-        said = f"missing: {', '.join(str(path.relative_to(home)) for path in missing)}" if missing else "all files are there"
+        said = (
+            f"missing: {', '.join(str(path.relative_to(home)) for path in missing)}"
+            if missing
+            else "all files are there"
+        )
         yield Check(f"models of {name}", not missing, said, f"sovits-daemon models pull {name}" if missing else "")

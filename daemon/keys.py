@@ -121,7 +121,11 @@ def valid(session: Session) -> tuple[KnownKey, ...]:
     rows = session.exec(select(ApiKey).where(col(ApiKey.revoked_at).is_(None))).all()
     return tuple(
         KnownKey(
-            row.name, row.public_part, row.digest, frozenset(Scope(scope) for scope in row.scopes), row.sentences_per_minute
+            row.name,
+            row.public_part,
+            row.digest,
+            frozenset(Scope(scope) for scope in row.scopes),
+            row.sentences_per_minute,
         )
         for row in rows
     )

@@ -20,7 +20,7 @@ from daemon.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
-HEAD = "0001"
+HEAD = "0003"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from daemon import events
 from daemon.database import Database
 from daemon.progress import JobProgress
+from daemon.step_log import StepLog
 from daemon.tables import Artifact, Job, Voice, now
 from pipeline.protocol import ArtifactRecord, Message, MessageType, artifact_from
 from pipeline.steps import StepName
@@ -42,6 +43,7 @@ class Recorder:
         self._job_id = job.id
         self._character_id = job.character_id
         self._progress = JobProgress(steps)
+        self._steps = StepLog(job.id)
         self._step: StepName | None = None
         self._pending = _Pending()
         self._flushed = time.monotonic()
@@ -56,16 +58,20 @@ class Recorder:
         match message.type:
             case MessageType.STEP_STARTED:
                 self._step = StepName(data["step"])
+                self._steps.started(self._step, float(data.get("work") or 0))
                 self._pending.moved = True
             case MessageType.PROGRESS:
                 self._step = StepName(data["step"])
                 self._progress.advance(self._step, data["done"], data["total"])
+                self._steps.advanced(self._step, data["done"], data["total"])
                 self._pending.moved = True
             case MessageType.ARTIFACT:
                 self._pending.artifacts.append(artifact_from(data["artifact"]))
             case MessageType.STEP_FINISHED:
+                report = {**data, "dropped": list(data.get("dropped") or ())[:KEPT_DROPPED]}
                 self._progress.complete(StepName(data["step"]))
-                self._pending.reports.append({**data, "dropped": list(data.get("dropped") or ())[:KEPT_DROPPED]})
+                self._steps.finished(StepName(data["step"]), report)
+                self._pending.reports.append(report)
             case MessageType.VOICE:
                 _check_voice(data)
                 self._pending.voice = data
@@ -98,6 +104,7 @@ class Recorder:
         job.step = self._step
         job.progress = max(job.progress, percent)
         session.add(job)
+        self._steps.commit(session)
         for artifact in self._pending.artifacts:
             session.execute(_upsert(self._character_id, artifact))
         if self._pending.artifacts:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, func
+from sqlalchemy import ColumnElement, delete, func
 from sqlmodel import Session, col, select
 
 from daemon.settings import Settings
@@ -70,7 +70,7 @@ def tidy(world: World) -> Litter:
     return litter
 
 
-def _old_events(settings: Settings) -> tuple[object, ...]:
+def _old_events(settings: Settings) -> tuple[ColumnElement[bool], ...]:
     oldest = now() - timedelta(days=settings.log.keep_events_days)
     # The newest event of a character stays: its number tells readers whether anything changed.
     newest = select(func.max(col(Event.id))).group_by(col(Event.character_id))

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon import lock, processes
-from daemon.backup import restoring
 from daemon.api_process import ApiProcesses, answers, listen
+from daemon.backup import restoring
 from daemon.errors import ServiceError
 from daemon.lane import stop_lanes
 from daemon.layout import Layout

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from daemon import lock, staleness
-from daemon.tables import AudioFile, Character, Job, ServiceState, Voice
+from daemon import lock, queue, staleness
+from daemon.tables import AudioFile, Character, ServiceState, Voice
 from daemon.world import World
 
 
@@ -33,10 +33,9 @@ def gather(world: World) -> dict[str, Any]:
 def jobs(world: World, limit: int) -> list[dict[str, Any]]:
     """Return the newest jobs as plain values."""
     with world.database.read() as session:
-        query = select(Job, Character.name).join(Character).order_by(col(Job.id).desc()).limit(limit)
         return [
             {"character": name, **job.model_dump(exclude={"character_id", "pid_started"})}
-            for job, name in session.exec(query).all()
+            for job, name in queue.listing(session, queue.Wanted(), limit)
         ]
 
 

@@ -179,6 +179,30 @@ class Job(SQLModel, table=True):
     log_path: str | None = None
 
 
+class JobStep(SQLModel, table=True):
+    """How one step of a job went, over all its attempts; earlier ones tell how long a later one will take."""
+
+    __table_args__ = (UniqueConstraint("job_id", "step"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    job_id: int = Field(sa_column=Column(Integer, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True))
+    step: str
+    started_at: datetime = _time()
+    completed_at: datetime | None = _time(nullable=True)
+    seconds: float = 0.0
+    """Time spent in it so far."""
+    progress: float = 0.0
+    """0 to 100."""
+    work: float = 0.0
+    """How much there was to do: stale items, for a training clips times epochs."""
+    items_in: int = 0
+    items_out: int = 0
+    redone: int = 0
+    dropped: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """[{item, reason}]"""
+    note: str = ""
+
+
 class Inference(SQLModel, table=True):
     """One sentence to speak."""
 
@@ -208,7 +232,9 @@ class Inference(SQLModel, table=True):
 
 
 class Voice(SQLModel, table=True):
-    """A finished training: the two model files and what they came from."""
+    """A version of a character's voice: the two model files of a finished training and what they came from."""
+
+    __table_args__ = ({"sqlite_autoincrement": True},)  # requests name versions, so no number is given twice
 
     id: int | None = Field(default=None, primary_key=True)
     character_id: int = _owner()
@@ -221,7 +247,15 @@ class Voice(SQLModel, table=True):
     """`random weights` or the name of the base; shown wherever a person would mistake it for a usable voice."""
     metrics: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     active: bool = True
+    """Whether it speaks; one version of a character does."""
     created_at: datetime = _time()
+    """When its training finished; a training that leads to the same version again renews it."""
+    config: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default=text("'{}'"))
+    )
+    """The settings that it was trained with; empty for versions older than this column."""
+    note: str = Field(default="", sa_column=Column(String, nullable=False, server_default=text("''")))
+    """What a person wrote about it."""
 
 
 class Event(SQLModel, table=True):

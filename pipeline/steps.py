@@ -92,7 +92,18 @@ STEPS: tuple[Step, ...] = (
     Step(StepName.TRAIN_GPT, JobKind.TRAIN, Scope.CHARACTER, 1, ("family", "batch_size", "epochs_s1", "seed")),
 )
 
+TRAINING_LOGS = {StepName.TRAIN_SOVITS: "logs_s2", StepName.TRAIN_GPT: "logs_s1"}
+"""Public prefix of the folder below the experiment that holds a training's checkpoints and metrics.jsonl."""
+
+VOICE_SETTINGS = ("family", "language", "enable_denoise", "batch_size", "epochs_s2", "epochs_s1", "seed")
+"""Fields of JobConfig that are recorded with a finished voice."""
+
 STEP_BY_NAME: dict[StepName, Step] = {step.name: step for step in STEPS}
+
+
+def epochs_of(step: StepName, config: JobConfig) -> int:
+    """Return how often a training step goes over its clips; 1 for other steps."""
+    return {StepName.TRAIN_SOVITS: config.epochs_s2, StepName.TRAIN_GPT: config.epochs_s1}.get(step, 1)
 
 
 def steps_of(kind: JobKind, config: JobConfig) -> tuple[Step, ...]:

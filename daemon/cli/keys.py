@@ -23,7 +23,11 @@ def keys() -> None:
 @keys.command(epilog="Example:  sovits-daemon keys create studio --scope read --scope speak")
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(["read", "write", "speak", "admin"]), required=True,
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["read", "write", "speak", "admin"]),
+    required=True,
     help="What it allows; may be given several times. admin includes the others.",
 )
 @click.option("--per-minute", type=click.IntRange(1), help="Sentences a minute; left out: the limit of the settings.")
