@@ -16,7 +16,7 @@ from daemon.world import World
 WorldDependency = NamedDependency[World]
 CharacterName = Annotated[str, PathParameter(description="name of a character")]
 FileName = Annotated[str, PathParameter(description="name of a file")]
-JobNumber = Annotated[int, PathParameter(description="number of a job", ge=1, lt=2**63)]
+JobNumber = Annotated[int, PathParameter(description="number of a job", ge=1, le=2**63 - 1)]
 CharacterFilter = Annotated[str | None, QueryParameter(description="only what belongs to this character")]
 Limit = Annotated[int, QueryParameter(ge=1, le=500, description="how many at most")]
 Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="how many to leave out at the beginning")]
