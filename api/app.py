@@ -16,11 +16,14 @@ from api.audio import AudioController
 from api.characters import CharacterController
 from api.downloads import DownloadController
 from api.errors import answer_error
+from api.event_routes import EventController
+from api.feed import Feed
 from api.inference import InferenceController
 from api.job_routes import JobController
 from api.parameters import provider_of
 from api.polling import Answers
 from api.root import RootController, service_version
+from api.stopping import Stopping
 from api.training import TrainingController
 from daemon.database import Database
 from daemon.layout import Layout
@@ -30,7 +33,15 @@ from daemon.world import World
 PREFIX = "/api/v1"
 MAX_BODY_BYTES = 1_000_000
 """Every body but an upload."""
-_CONTROLLERS = [CharacterController, AudioController, TrainingController, InferenceController, DownloadController, JobController]
+_CONTROLLERS = [
+    CharacterController,
+    AudioController,
+    TrainingController,
+    InferenceController,
+    DownloadController,
+    JobController,
+    EventController,
+]
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -38,24 +49,29 @@ def create_app(settings: Settings) -> Litestar:
     layout = Layout.of(settings)
     world = World(Database(layout.database), settings, layout)
     answers = Answers(layout.database)
+    stopping = Stopping()
+    feed = Feed(world.database, stopping)
 
     @asynccontextmanager
-    async def closing(_app: Litestar) -> AsyncIterator[None]:
+    async def living(_app: Litestar) -> AsyncIterator[None]:
         try:
-            yield
+            with stopping.listening():
+                yield
         finally:
+            feed.close()
             answers.close()
             world.database.close()
 
     dependencies = {
         "world": Provide(provider_of(world), sync_to_thread=False),
         "answers": Provide(lambda: answers, sync_to_thread=False),
+        "feed": Provide(lambda: feed, sync_to_thread=False),
     }
     versioned = Router(path=PREFIX, route_handlers=_CONTROLLERS, dependencies=dependencies)
     return Litestar(
         route_handlers=[RootController, versioned],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
-        lifespan=[closing],
+        lifespan=[living],
         openapi_config=_documents(),
         request_max_body_size=MAX_BODY_BYTES,
         debug=False,
