@@ -25,6 +25,7 @@ from api.polling import Answers
 from api.root import RootController, service_version
 from api.stopping import Stopping
 from api.training import TrainingController
+from api.transcripts import TranscriptController
 from daemon.database import Database
 from daemon.layout import Layout
 from daemon.settings import Settings, load_settings
@@ -41,6 +42,7 @@ _CONTROLLERS = [
     DownloadController,
     JobController,
     EventController,
+    TranscriptController,
 ]
 
 

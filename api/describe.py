@@ -17,7 +17,9 @@ from api.schemas import (
     TrainingInfo,
 )
 from api.schemas_jobs import DroppedItem, JobInfo, JobStepInfo
+from api.schemas_transcripts import ClipInfo
 from daemon import character_config, inferences, staleness
+from daemon.clips import Clip
 from daemon.settings import Settings
 from daemon.staleness import JobKind, JobState
 from daemon.tables import AudioFile, Character, Inference, Job, JobStep, Status
@@ -156,6 +158,28 @@ def _job_step(name: str, row: JobStep | None, job: Job) -> JobStepInfo:
         redone=row.redone,
         dropped=[DroppedItem(item=str(each["item"]), reason=str(each["reason"])) for each in row.dropped],
         note=row.note,
+    )
+
+
+def clip_info(clip: Clip) -> ClipInfo:
+    """A clip and its transcript."""
+    return ClipInfo(
+        clip=clip.name,
+        recording=clip.recording,
+        start=clip.start_s,
+        duration=clip.duration_s,
+        state=clip.state,
+        reason=clip.reason,
+        text=clip.text,
+        language=clip.language,
+        source=clip.source,
+        confidence=clip.confidence,
+        scores=dict(clip.scores),
+        unedited_text=clip.before.text,
+        unedited_language=clip.before.language,
+        edited=clip.edited,
+        stale=clip.stale,
+        denoised=clip.denoised,
     )
 
 
