@@ -26,6 +26,7 @@ from api.root import RootController, service_version
 from api.stopping import Stopping
 from api.training import TrainingController
 from api.transcripts import TranscriptController
+from api.voices import VoiceController
 from daemon.database import Database
 from daemon.layout import Layout
 from daemon.settings import Settings, load_settings
@@ -43,6 +44,7 @@ _CONTROLLERS = [
     JobController,
     EventController,
     TranscriptController,
+    VoiceController,
 ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ from api.schemas import (
     InferenceInfo,
     TrainingInfo,
 )
-from api.schemas_jobs import DroppedItem, JobInfo, JobStepInfo
+from api.schemas_jobs import Curve, CurvePoint, DroppedItem, JobInfo, JobStepInfo
 from api.schemas_transcripts import ClipInfo
-from daemon import character_config, inferences, staleness
+from api.schemas_voices import VoiceInfo
+from daemon import character_config, curves, staleness, versions
 from daemon.clips import Clip
+from daemon.curves import Training
+from daemon.layout import Layout
 from daemon.settings import Settings
 from daemon.staleness import JobKind, JobState
-from daemon.tables import AudioFile, Character, Inference, Job, JobStep, Status
+from daemon.tables import AudioFile, Character, Inference, Job, JobStep, Status, Voice
 from daemon.world import World
 
 
@@ -70,7 +74,7 @@ class Describer:
     def training(self, character: Character) -> TrainingInfo:
         """How training stands; a model stays named until a newer one replaces it."""
         state = self._training_state(character)
-        voice = inferences.find_voice(self.session, character)
+        voice = versions.active(self.session, character)
         root = self.world.layout.character(character.name)
         return TrainingInfo(
             **_state(character, state),
@@ -85,7 +89,7 @@ class Describer:
         return staleness.training_state(self.session, self.world.settings, character)
 
     def _model_exists(self, character: Character) -> bool:
-        voice = inferences.find_voice(self.session, character)
+        voice = versions.active(self.session, character)
         root = self.world.layout.character(character.name)
         return voice is not None and (root / voice.sovits_path).is_file() and (root / voice.gpt_path).is_file()
 
@@ -159,6 +163,34 @@ def _job_step(name: str, row: JobStep | None, job: Job) -> JobStepInfo:
         dropped=[DroppedItem(item=str(each["item"]), reason=str(each["reason"])) for each in row.dropped],
         note=row.note,
     )
+
+
+def voice_info(layout: Layout, character: Character, voice: Voice) -> VoiceInfo:
+    """A version of a voice."""
+    assert voice.id is not None
+    root = layout.character(character.name).relative_to(layout.work_dir)
+    return VoiceInfo(
+        voice_id=voice.id,
+        character_name=character.name,
+        active=voice.active,
+        created_at=voice.created_at,
+        job_id=voice.job_id,
+        family=voice.family,
+        trained_from=voice.trained_from,
+        input_hash=voice.input_hash,
+        config=voice.config,
+        metrics=voice.metrics,
+        note=voice.note,
+        sovits_model_path=(root / voice.sovits_path).as_posix(),
+        gpt_model_path=(root / voice.gpt_path).as_posix(),
+        on_disk=versions.on_disk(layout, character, voice),
+    )
+
+
+def curves_of(files: Mapping[Training, Path], wanted: Sequence[Training], after: int, limit: int) -> list[Curve]:
+    """The curves of trainings, empty where there is no file."""
+    found = ((each, curves.points(files[each], after, limit) if each in files else []) for each in wanted)
+    return [Curve(step=each, points=[CurvePoint(**asdict(point)) for point in points]) for each, points in found]
 
 
 def clip_info(clip: Clip) -> ClipInfo:

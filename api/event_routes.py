@@ -210,4 +210,3 @@ def _filter(world: World, character: str | None, job: int | None, kind: str | No
     with world.database.read() as session:
         found = characters.get(session, character)
     return Filter(found.id, found.name, job, kind)
-

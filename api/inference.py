@@ -29,6 +29,7 @@ class InferenceController(Controller):
             ref_language=data.ref_language or DEFAULT_LANGUAGE,
             target_language=data.target_language or DEFAULT_LANGUAGE,
             output_name=data.output_name,
+            voice_version=data.voice_version,
         )
         return describe.inference(inferences.create(world.database, world.settings, world.layout, request))
 

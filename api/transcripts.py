@@ -53,7 +53,9 @@ class TranscriptController(Controller):
         self,
         world: WorldDependency,
         character_name: CharacterName,
-        clip_state: Annotated[ClipState | None, QueryParameter(query="state", description="only clips of which")] = None,
+        clip_state: Annotated[
+            ClipState | None, QueryParameter(query="state", description="only clips of which")
+        ] = None,
         recording: Annotated[str | None, QueryParameter(description="only clips of this recording")] = None,
         sort: Annotated[Order, QueryParameter(description="confidence: the least certain first")] = Order.NAME,
         limit: Limit = 100,
@@ -62,11 +64,7 @@ class TranscriptController(Controller):
         """List clips with their transcripts."""
         with world.database.read() as session:
             found = clips.of_character(session, world.settings, characters.get(session, character_name))
-        wanted = [
-            clip
-            for clip in found
-            if clip_state in (None, clip.state) and recording in (None, clip.recording)
-        ]
+        wanted = [clip for clip in found if clip_state in (None, clip.state) and recording in (None, clip.recording)]
         page = clips.ordered(wanted, sort)[offset : offset + limit]
         return ClipPage(total=len(wanted), clips=[clip_info(clip) for clip in page])
 
@@ -142,9 +140,7 @@ class TranscriptController(Controller):
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InvalidInputError("the list file is not UTF-8") from error
-        done = await to_thread.run_sync(
-            transcript_lists.take, world.database, world.settings, character_name, text
-        )
+        done = await to_thread.run_sync(transcript_lists.take, world.database, world.settings, character_name, text)
         return ListImported(
             changed=done.changed, unchanged=done.unchanged, unknown=done.unknown, problems=done.problems
         )

@@ -61,9 +61,7 @@ def files_of(session: Session, layout: Layout, job: Job) -> dict[Training, Path]
         return {}
     experiment = layout.experiment(character.name)
     return {
-        training: path
-        for training in Training
-        for path in _newest(experiment, TRAINING_LOGS[StepName(training.value)])
+        training: path for training in Training for path in _newest(experiment, TRAINING_LOGS[StepName(training.value)])
     }
 
 

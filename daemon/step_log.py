@@ -69,9 +69,7 @@ class StepLog:
 
     def _write(self, session: Session, step: StepName, entry: _Entry) -> None:
         query = select(JobStep).where(JobStep.job_id == self._job_id, JobStep.step == step.value)
-        row = session.exec(query).first() or JobStep(
-            job_id=self._job_id, step=step.value, started_at=entry.started_at
-        )
+        row = session.exec(query).first() or JobStep(job_id=self._job_id, step=step.value, started_at=entry.started_at)
         if entry.earlier_s is None:
             entry.earlier_s, entry.earlier_redone = row.seconds, row.redone
             row.completed_at = None

@@ -185,9 +185,7 @@ class JobStep(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("job_id", "step"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    job_id: int = Field(
-        sa_column=Column(Integer, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True)
-    )
+    job_id: int = Field(sa_column=Column(Integer, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True))
     step: str
     started_at: datetime = _time()
     completed_at: datetime | None = _time(nullable=True)

@@ -78,9 +78,7 @@ def _unedited(context: StepContext, item: Item) -> dict[str, Any]:
     return before if before.get("input_hash") == untouched else {}
 
 
-def _recognise(
-    context: StepContext, item: Item, recogniser: Recogniser, language: str, before: dict[str, Any]
-) -> None:
+def _recognise(context: StepContext, item: Item, recogniser: Recogniser, language: str, before: dict[str, Any]) -> None:
     heard = recogniser.recognise(context.root / sliced_path(item.name), language)
     facts = {"text": heard.text, "language": language, "source": "asr", "scores": heard.facts()}
     _conclude(context, item, facts, objection(heard), before)

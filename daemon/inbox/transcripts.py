@@ -115,7 +115,10 @@ def _apply(
     if as_made and edit is None:
         return False
     heard = unedited(detail)
-    as_heard = heard.text is not None and (as_listed(line.text), line.language) == (as_listed(heard.text), heard.language)
+    as_heard = heard.text is not None and (as_listed(line.text), line.language) == (
+        as_listed(heard.text),
+        heard.language,
+    )
     if edit is not None and as_heard and not heard.dropped:
         session.delete(edit)  # what was heard is right after all
         return True
