@@ -18,11 +18,13 @@ from api.schemas import (
     TrainingInfo,
 )
 from api.schemas_jobs import Curve, CurvePoint, DroppedItem, JobInfo, JobStepInfo
+from api.schemas_report import DataReport, LengthBar, LossInfo, SpreadInfo
 from api.schemas_transcripts import ClipInfo
 from api.schemas_voices import VoiceInfo
 from daemon import character_config, curves, staleness, versions
 from daemon.clips import Clip
 from daemon.curves import Training
+from daemon.data_report import Report
 from daemon.layout import Layout
 from daemon.settings import Settings
 from daemon.staleness import JobKind, JobState
@@ -212,6 +214,30 @@ def clip_info(clip: Clip) -> ClipInfo:
         edited=clip.edited,
         stale=clip.stale,
         denoised=clip.denoised,
+    )
+
+
+def data_report_info(found: Report) -> DataReport:
+    """How good a character's recordings are."""
+    return DataReport(
+        character_name=found.character,
+        recordings=found.recordings,
+        recorded_seconds=found.recorded_s,
+        clips=found.clips,
+        kept_clips=found.kept_clips,
+        kept_seconds=found.kept_s,
+        losses=[LossInfo(**asdict(loss)) for loss in found.losses],
+        clip_lengths=[LengthBar(start=b.start_s, end=b.end_s, clips=b.clips, seconds=b.seconds) for b in found.lengths],
+        snr_db=SpreadInfo(**asdict(found.snr_db)) if found.snr_db is not None else None,
+        clipped_clips=found.clipped_clips,
+        languages=dict(found.languages),
+        transcript_confidence=found.confidence,
+        unsure_clips=found.unsure_clips,
+        edited_clips=found.edited_clips,
+        reference_clips=found.reference_clips,
+        speaker_consistency=found.speaker_consistency,
+        speaker_consistency_note=found.speaker_consistency_note,
+        advice=list(found.advice),
     )
 
 

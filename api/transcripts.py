@@ -13,12 +13,13 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from litestar.types import ASGIApp
 from msgspec import UNSET
 
-from api.describe import clip_info
+from api.describe import clip_info, data_report_info
 from api.downloads import METHODS, RESPONSES
 from api.files import FileAnswer
 from api.parameters import CharacterName, Limit, Offset, WorldDependency
+from api.schemas_report import DataReport
 from api.schemas_transcripts import ClipEdit, ClipInfo, ClipPage, ListImported
-from daemon import characters, clips, transcript_edits, transcript_lists
+from daemon import characters, clips, data_report, transcript_edits, transcript_lists
 from daemon.clips import ClipState, Order, Variant
 from daemon.errors import InvalidInputError
 from daemon.transcript_edits import Wanted
@@ -144,6 +145,13 @@ class TranscriptController(Controller):
         return ListImported(
             changed=done.changed, unchanged=done.unchanged, unknown=done.unknown, problems=done.problems
         )
+
+    @get("/report", operation_id="showDataReport", sync_to_thread=True)
+    def report(self, world: WorldDependency, character_name: CharacterName) -> DataReport:
+        """Say how good the recordings are for training, and what would make the voice better."""
+        with world.database.read() as session:
+            character = characters.get(session, character_name)
+            return data_report_info(data_report.of_character(session, world.settings, character))
 
 
 AUDIO_IDS = {HttpMethod.GET: "hearClip", HttpMethod.HEAD: "measureClipAudio"}

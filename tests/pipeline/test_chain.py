@@ -169,7 +169,11 @@ def test_a_voice_is_trained_resumed_and_speaks(character: Any, new_log: Callable
     assert features.shape[:2] == (1, 512)
 
     # and the weights open and speak, the same for the same seed
-    sovits, gpt = sorted((character.root / "models").iterdir(), key=lambda path: path.suffix, reverse=True)
+    made = (character.root / "models").iterdir()
+    sovits, gpt, *curves = sorted(made, key=lambda path: (path.suffix != ".pth", path.suffix != ".ckpt"))
+    assert sorted(path.name for path in curves) == sorted(
+        path.with_suffix(".metrics.jsonl").name for path in (sovits, gpt)
+    )
     assert read_sovits_weights(sovits).family.name == "nano"
     assert read_gpt_weights(gpt).config.n_layer == character_layers()
     voice = Voice(sovits, gpt, device="cpu")
