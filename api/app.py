@@ -10,7 +10,6 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from api.audio import AudioController
 from api.characters import CharacterController
@@ -20,6 +19,7 @@ from api.event_routes import EventController
 from api.feed import Feed
 from api.inference import InferenceController
 from api.job_routes import JobController
+from api.openapi import CompletePlugin
 from api.parameters import provider_of
 from api.polling import Answers
 from api.root import RootController, service_version
@@ -89,7 +89,7 @@ def _documents() -> OpenAPIConfig:
         version=service_version(),
         description="Recordings in, a trained voice out, sentences over REST.",
         path="/schema",
-        render_plugins=[JsonRenderPlugin()],
+        render_plugins=[CompletePlugin()],
         use_handler_docstrings=True,
     )
 

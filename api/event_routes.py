@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api import feed as feeds
 from api.feed import Feed, FeedDependency, Filter
-from api.parameters import CharacterFilter, Limit, WorldDependency
+from api.parameters import LARGEST_ID, CharacterFilter, Limit, WorldDependency
 from api.schemas_jobs import EventPage
 from daemon import characters
 from daemon.errors import InvalidInputError, ServiceError
@@ -26,7 +26,6 @@ HEARTBEAT_S = 15.0
 """Keeps proxies from closing a quiet stream."""
 HEARTBEAT = '{"kind":"heartbeat"}'
 RECONNECT_MS = 2000
-LARGEST_ID = 2**63 - 1
 GOING_AWAY = 1001
 REFUSED = 1008
 TRY_LATER = 1013

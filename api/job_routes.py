@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 
 from api.describe import curves_of, job_info, job_steps
 from api.jobs import refuse_unprocessed
-from api.parameters import CharacterFilter, JobNumber, Limit, Offset, WorldDependency
+from api.parameters import LARGEST_ID, CharacterFilter, JobNumber, Limit, Offset, WorldDependency
 from api.schemas_jobs import Curves, JobDetail, JobInfo, JobLog, JobPage
 from daemon import characters, curves, forecast, job_log, queue
 from daemon.errors import ConflictError
@@ -20,7 +20,9 @@ from daemon.world import World
 
 Kind = Annotated[JobKind | None, QueryParameter(description="process or train")]
 Tail = Annotated[int, QueryParameter(ge=1, le=5000, description="how many of the newest lines")]
-AfterStep = Annotated[int, QueryParameter(ge=0, le=2**53, description="only points behind this step of the training")]
+AfterStep = Annotated[
+    int, QueryParameter(ge=0, le=LARGEST_ID, description="only points behind this step of the training")
+]
 Training = Annotated[curves.Training | None, QueryParameter(description="one of the two trainings; left out: both")]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from anyio import to_thread
-from litestar import Controller, HttpMethod, MediaType, Request, Response, delete, get, post, put, route
+from litestar import Controller, MediaType, Request, Response, delete, get, post, put, route
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import JSONBody, PathParameter, QueryParameter
@@ -14,7 +14,7 @@ from litestar.types import ASGIApp
 from msgspec import UNSET
 
 from api.describe import clip_info, data_report_info
-from api.downloads import METHODS, RESPONSES
+from api.downloads import METHODS, SOUND, by_method, file_responses
 from api.files import FileAnswer
 from api.parameters import CharacterName, Limit, Offset, WorldDependency
 from api.schemas_report import DataReport
@@ -75,8 +75,8 @@ class TranscriptController(Controller):
         return _shown(world, character_name, clip)
 
     @route(
-        "/clips/{clip:str}/audio", http_method=METHODS, operation_id=lambda _handler, method, _path: AUDIO_IDS[method],
-        sync_to_thread=True, responses=RESPONSES,
+        "/clips/{clip:str}/audio", http_method=METHODS, operation_id=by_method("hearClip", "measureClip"),
+        sync_to_thread=True, responses=file_responses(SOUND),
     )  # fmt: skip
     def clip_audio(
         self,
@@ -152,9 +152,6 @@ class TranscriptController(Controller):
         with world.database.read() as session:
             character = characters.get(session, character_name)
             return data_report_info(data_report.of_character(session, world.settings, character))
-
-
-AUDIO_IDS = {HttpMethod.GET: "hearClip", HttpMethod.HEAD: "measureClipAudio"}
 
 
 def _merged(before: Wanted, data: ClipEdit) -> Wanted:

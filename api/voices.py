@@ -8,13 +8,13 @@ from litestar import Controller, delete, get, post, put
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from api.describe import curves_of, voice_info
-from api.parameters import CharacterName, WorldDependency
+from api.parameters import LARGEST_ID, CharacterName, WorldDependency
 from api.schemas import Done
 from api.schemas_voices import VoiceCurves, VoiceInfo, VoiceNote, VoicePage
 from daemon import characters, curves, versions
 from daemon.world import World
 
-VoiceNumber = Annotated[int, PathParameter(description="number of a version", ge=1, le=2**63 - 1)]
+VoiceNumber = Annotated[int, PathParameter(description="number of a version", ge=1, le=LARGEST_ID)]
 
 
 class VoiceController(Controller):

@@ -70,11 +70,12 @@ def _words(report: Report, language: str) -> Iterator[str]:
         mostly = max(others, key=lambda name: others[name])
         yield f"some clips are in another language ({mostly}) than the character's ({language}); check its setting"
     if language == "auto" and len(report.languages) > 1:
-        yield f"several languages were recognised ({', '.join(report.languages)}); set the character's language if it is one"
+        names = ", ".join(report.languages)
+        yield f"several languages were recognised ({names}); if it is one, set the character's language"
     if report.unsure_clips:
         yield f"{report.unsure_clips} transcripts are uncertain; check them first: list the clips by confidence"
 
 
 def _speaker(report: Report) -> Iterator[str]:
     if report.speaker_consistency is not None and report.speaker_consistency < CONSISTENT:
-        yield "the clips do not sound like one person; a wrong speaker is suspected: listen, and exclude what is foreign"
+        yield "the clips do not sound like one person; a wrong speaker is suspected: listen to them"
