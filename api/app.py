@@ -10,7 +10,6 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from api.access import guard_of, provide_caller
 from api.audio import AudioController
@@ -19,13 +18,19 @@ from api.downloads import DownloadController
 from api.errors import answer_error
 from api.health import healthz, metrics, readyz
 from api.hosts import AllowedHosts
+from api.observe import Observer
+from api.event_routes import EventController
+from api.feed import Feed
 from api.inference import InferenceController
 from api.job_routes import JobController
-from api.observe import Observer
+from api.openapi import CompletePlugin
 from api.parameters import provider_of
 from api.polling import Answers
 from api.root import RootController, service_version
+from api.stopping import Stopping
 from api.training import TrainingController
+from api.transcripts import TranscriptController
+from api.voices import VoiceController
 from daemon.database import Database
 from daemon.layout import Layout
 from daemon.settings import Settings, load_settings
@@ -41,6 +46,9 @@ _CONTROLLERS = [
     InferenceController,
     DownloadController,
     JobController,
+    EventController,
+    TranscriptController,
+    VoiceController,
 ]
 
 
@@ -49,12 +57,16 @@ def create_app(settings: Settings) -> Litestar:
     layout = Layout.of(settings)
     world = World(Database(layout.database), settings, layout)
     answers = Answers(layout.database)
+    stopping = Stopping()
+    feed = Feed(world.database, stopping)
 
     @asynccontextmanager
-    async def closing(_app: Litestar) -> AsyncIterator[None]:
+    async def living(_app: Litestar) -> AsyncIterator[None]:
         try:
-            yield
+            with stopping.listening():
+                yield
         finally:
+            feed.close()
             answers.close()
             world.database.close()
 
@@ -62,6 +74,7 @@ def create_app(settings: Settings) -> Litestar:
         "world": Provide(provider_of(world), sync_to_thread=False),
         "answers": Provide(lambda: answers, sync_to_thread=False),
         "caller": Provide(provide_caller, sync_to_thread=False),
+        "feed": Provide(lambda: feed, sync_to_thread=False),
     }
     versioned = Router(
         path=PREFIX, route_handlers=_CONTROLLERS, dependencies=dependencies, guards=[guard_of(world, answers)]
@@ -70,7 +83,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[RootController, *_health(world, answers), versioned],
         middleware=[Observer(layout.audit), AllowedHosts(settings.access.allowed_hosts)],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
-        lifespan=[closing],
+        lifespan=[living],
         openapi_config=_documents(),
         request_max_body_size=MAX_BODY_BYTES,
         debug=False,
@@ -95,7 +108,7 @@ def _documents() -> OpenAPIConfig:
         version=service_version(),
         description="Recordings in, a trained voice out, sentences over REST.",
         path="/schema",
-        render_plugins=[JsonRenderPlugin()],
+        render_plugins=[CompletePlugin()],
         use_handler_docstrings=True,
     )
 

@@ -20,7 +20,7 @@ class InferenceController(Controller):
     path = "/inference"
     tags = ("inference",)
 
-    @post("/", status_code=200, sync_to_thread=True, scope=Scope.SPEAK)
+    @post("/", operation_id="createInference", status_code=200, sync_to_thread=True, scope=Scope.SPEAK)
     def create(self, world: WorldDependency, caller: CallerDependency, data: JSONBody[InferenceBody]) -> InferenceInfo:
         """Queue a sentence to be spoken."""
         request = InferenceRequest(
@@ -31,16 +31,17 @@ class InferenceController(Controller):
             ref_language=data.ref_language or DEFAULT_LANGUAGE,
             target_language=data.target_language or DEFAULT_LANGUAGE,
             output_name=data.output_name,
+            voice_version=data.voice_version,
         )
         return describe.inference(inferences.create(world.database, world.settings, world.layout, request, caller))
 
-    @get("/{inference_id:str}", sync_to_thread=True)
+    @get("/{inference_id:str}", operation_id="showInference", sync_to_thread=True)
     def show(self, world: WorldDependency, inference_id: InferenceId) -> InferenceInfo:
         """Tell how far a sentence is."""
         with world.database.read() as session:
             return describe.inference(inferences.get(session, inference_id))
 
-    @get("/", sync_to_thread=True)
+    @get("/", operation_id="listInferences", sync_to_thread=True)
     def list_all(self, world: WorldDependency) -> list[InferenceInfo]:
         """List the newest sentences, newest first."""
         with world.database.read() as session:

@@ -8,10 +8,10 @@ from litestar import Controller, get, post
 from litestar.params import QueryParameter
 from sqlmodel import Session, select
 
-from api.describe import job_info, job_steps
+from api.describe import curves_of, job_info, job_steps
 from api.jobs import refuse_unprocessed
-from api.parameters import CharacterFilter, JobNumber, Limit, Offset, WorldDependency
-from api.schemas_jobs import Curve, CurvePoint, Curves, JobDetail, JobInfo, JobLog, JobPage
+from api.parameters import LARGEST_ID, CharacterFilter, JobNumber, Limit, Offset, WorldDependency
+from api.schemas_jobs import Curves, JobDetail, JobInfo, JobLog, JobPage
 from daemon import characters, curves, forecast, job_log, queue
 from daemon.errors import ConflictError
 from daemon.staleness import JobKind
@@ -20,7 +20,9 @@ from daemon.world import World
 
 Kind = Annotated[JobKind | None, QueryParameter(description="process or train")]
 Tail = Annotated[int, QueryParameter(ge=1, le=5000, description="how many of the newest lines")]
-AfterStep = Annotated[int, QueryParameter(ge=0, le=2**53, description="only points behind this step of the training")]
+AfterStep = Annotated[
+    int, QueryParameter(ge=0, le=LARGEST_ID, description="only points behind this step of the training")
+]
 Training = Annotated[curves.Training | None, QueryParameter(description="one of the two trainings; left out: both")]
 
 
@@ -98,18 +100,8 @@ class JobController(Controller):
         with world.database.read() as session:
             job = queue.get(session, job_id)
             files = curves.files_of(session, world.layout, job)
-        wanted = [step] if step is not None else list(curves.Training)
-        found = [(each, curves.points(files[each], after, limit) if each in files else []) for each in wanted]
-        return Curves(
-            job_id=job_id,
-            curves=[
-                Curve(
-                    step=each,
-                    points=[CurvePoint(step=p.step, epoch=p.epoch, seconds=p.seconds, values=p.values) for p in points],
-                )
-                for each, points in found
-            ],
-        )
+        wanted = (step,) if step is not None else tuple(curves.Training)
+        return Curves(job_id=job_id, curves=curves_of(files, wanted, after, limit))
 
 
 def _detail(world: World, session: Session, job: Job) -> JobDetail:

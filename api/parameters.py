@@ -13,13 +13,15 @@ from daemon import migrate
 from daemon.errors import BusyError
 from daemon.world import World
 
+LARGEST_ID = 2**53
+"""The largest whole number that every JSON reader keeps exactly."""
 WorldDependency = NamedDependency[World]
 CharacterName = Annotated[str, PathParameter(description="name of a character")]
 FileName = Annotated[str, PathParameter(description="name of a file")]
-JobNumber = Annotated[int, PathParameter(description="number of a job", ge=1, lt=2**63)]
+JobNumber = Annotated[int, PathParameter(description="number of a job", ge=1, le=LARGEST_ID)]
 CharacterFilter = Annotated[str | None, QueryParameter(description="only what belongs to this character")]
 Limit = Annotated[int, QueryParameter(ge=1, le=500, description="how many at most")]
-Offset = Annotated[int, QueryParameter(ge=0, le=2**53, description="how many to leave out at the beginning")]
+Offset = Annotated[int, QueryParameter(ge=0, le=LARGEST_ID, description="how many to leave out at the beginning")]
 InferenceId = Annotated[str, PathParameter(description="id of an inference")]
 
 

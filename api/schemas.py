@@ -62,6 +62,9 @@ class InferenceBody(Body):
     ref_language: str | None = "中文"
     target_language: str | None = "中文"
     output_name: str | None = None
+    voice_version: Annotated[
+        int | None, Meta(description="number of a version of the voice; left out: the active one")
+    ] = None
 
 
 class CharacterConfigInfo(Answer):

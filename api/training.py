@@ -19,7 +19,7 @@ class TrainingController(Controller):
     path = "/characters/{character_name:str}/training"
     tags = ("training",)
 
-    @post("/start", status_code=200, sync_to_thread=True)
+    @post("/start", operation_id="startTraining", status_code=200, sync_to_thread=True)
     def start(self, world: WorldDependency, character_name: CharacterName) -> TrainingInfo:
         """Queue a training, unless it is queued or running already."""
         with world.database.write() as session:
@@ -28,7 +28,7 @@ class TrainingController(Controller):
             start(session, character, JobKind.TRAIN)
             return Describer(world, session).training(character)
 
-    @get("/status")
+    @get("/status", operation_id="showTraining")
     async def status(
         self, world: WorldDependency, answers: AnswersDependency, character_name: CharacterName
     ) -> TrainingInfo:
@@ -40,12 +40,12 @@ class TrainingController(Controller):
 
         return await answers.get(TrainingInfo, character_name, compute)
 
-    @get("/check_status", sync_to_thread=True)
+    @get("/check_status", operation_id="checkTraining", sync_to_thread=True)
     def check_status(self, world: WorldDependency, character_name: CharacterName) -> CheckInfo:
         """Compare the results of training with the files on the disk."""
         return check(world, character_name, JobKind.TRAIN)
 
-    @post("/clean", status_code=200, sync_to_thread=True)
+    @post("/clean", operation_id="cleanTraining", status_code=200, sync_to_thread=True)
     def clean(self, world: WorldDependency, character_name: CharacterName) -> Done:
         """Remove models, checkpoints and the training state; a running training is cancelled first."""
         removal.clean_training(world.database, world.layout, character_name)

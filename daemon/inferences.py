@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from daemon import characters, events, limits, references
+from daemon import characters, events, limits, references, versions
 from daemon.character_config import job_config
 from daemon.database import Database
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
@@ -47,6 +47,8 @@ class InferenceRequest:
     """None: that of the known transcript, else Chinese."""
     target_language: str = DEFAULT_LANGUAGE
     output_name: str | None = None
+    voice_version: int | None = None
+    """None: the version that is active when the sentence is spoken."""
 
 
 def create(
@@ -69,7 +71,7 @@ def create(
         if caller is not None:
             limits.count_sentences(session, settings.limits, caller)
         character = _character(session, request.character_name)
-        active_voice(session, character)
+        speaking_voice(session, character, request.voice_version)
         if request.ref_audio is not None:
             references.resolve(session, layout, character, request.ref_audio)
         inference = Inference(
@@ -102,22 +104,19 @@ def list_all(session: Session, limit: int = 1000) -> Sequence[Inference]:
     return session.exec(select(Inference).order_by(*newest_first).limit(limit)).all()
 
 
-def active_voice(session: Session, character: Character) -> Voice:
-    """Return the trained model that speaks for a character.
+def speaking_voice(session: Session, character: Character, version: int | None = None) -> Voice:
+    """Return the version of a character's voice that speaks: the one that is named, or the active one.
 
     Raises:
-        ConflictError: there is none yet.
+        NotFoundError: there is no such version.
+        ConflictError: there is no version at all yet.
     """
-    voice = find_voice(session, character)
+    if version is not None:
+        return versions.get(session, character, version)
+    voice = versions.active(session, character)
     if voice is None:
         raise ConflictError(f"character {character.name!r} has no trained voice yet; start its training first")
     return voice
-
-
-def find_voice(session: Session, character: Character) -> Voice | None:
-    """Return the trained model that speaks for a character, if any."""
-    query = select(Voice).where(Voice.character_id == character.id, col(Voice.active).is_(True))
-    return session.exec(query.order_by(col(Voice.id).desc()).limit(1)).first()
 
 
 def claim(database: Database) -> Inference | None:
@@ -157,7 +156,8 @@ def finish(database: Database, inference_id: str, facts: Mapping[str, Any]) -> N
 def _caveats(session: Session, inference: Inference) -> list[str]:
     """Return what a listener should know of the voice itself."""
     character = session.get(Character, inference.character_id) if inference.character_id is not None else None
-    voice = find_voice(session, character) if character is not None else None
+    version = inference.request.get("voice_version")
+    voice = (session.get(Voice, version) if version else versions.active(session, character)) if character else None
     if voice is None or voice.trained_from != RANDOM_WEIGHTS:
         return []
     return ["this voice was trained from random weights; it is noise with the rhythm of speech, not a usable voice"]
@@ -205,8 +205,8 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
     character = session.get(Character, inference.character_id) if inference.character_id is not None else None
     if character is None:
         raise NotFoundError(f"character {inference.character_name!r} does not exist any more")
-    voice = active_voice(session, character)
     request = InferenceRequest(**inference.request)
+    voice = speaking_voice(session, character, request.voice_version)
     reference = _reference(session, layout, character, request)
     config = job_config(character.config, settings)
     root = layout.character(character.name)

@@ -99,6 +99,8 @@ class TrainingSettings(_Section):
     """Queue processing by itself when a character's inbox folder has been quiet."""
     auto_train: bool = True
     """Queue training after such a processing."""
+    keep_versions: int = Field(default=5, ge=1, le=10_000)
+    """Newest versions of a voice that are kept, besides the one that speaks."""
     max_attempts: int = Field(default=3, ge=1, le=100)
     """A job that ends without a verdict (crash, kill) this often has failed."""
     cancel_grace_s: float = Field(default=10.0, ge=0)

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from daemon import lock, queue, staleness
-from daemon.tables import AudioFile, Character, ServiceState, Voice
+from daemon import lock, queue, staleness, versions
+from daemon.tables import AudioFile, Character, ServiceState
 from daemon.world import World
 
 
@@ -67,7 +67,7 @@ def as_text(found: dict[str, Any]) -> str:
 
 def _character(session: Session, world: World, character: Character) -> dict[str, Any]:
     count = select(func.count()).select_from(AudioFile).where(AudioFile.character_id == character.id)
-    voice = session.exec(select(Voice).where(Voice.character_id == character.id, col(Voice.active).is_(True))).first()
+    voice = versions.active(session, character)
     return {
         "name": character.name,
         "is_default": character.is_default,

@@ -81,7 +81,7 @@ class Step:
 
 STEPS: tuple[Step, ...] = (
     Step(StepName.CONVERT_AUDIO, JobKind.PROCESS, Scope.RECORDING, 1, ("family",)),
-    Step(StepName.SLICE_AUDIO, JobKind.PROCESS, Scope.RECORDING, 1, ()),
+    Step(StepName.SLICE_AUDIO, JobKind.PROCESS, Scope.RECORDING, 2, ()),  # 2: clips are measured
     Step(StepName.DENOISE_AUDIO, JobKind.PROCESS, Scope.CLIP, 1, ()),
     Step(StepName.ASR_TRANSCRIBE, JobKind.PROCESS, Scope.CLIP, 1, ("language", "asr_model")),
     Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),

@@ -1,4 +1,4 @@
-"""train_gpt: text features and semantic codes → models/<character>-e<epoch>.ckpt (public compact layout)."""
+"""train_gpt: text features and semantic codes → models/<character>-<version>-e<epoch>.ckpt (compact)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from GPT_SoVITS.training.gpt_trainer import GptTrainee
 from GPT_SoVITS.training.recipe import gpt_recipe
 from GPT_SoVITS.training.start import start_gpt
 from pipeline.context import StepContext
-from pipeline.steps import StepName
-from pipeline.training import MODELS, clips_of, facts, ground, leave_out, train
+from pipeline.steps import TRAINING_LOGS, StepName
+from pipeline.training import clips_of, facts, ground, leave_out, publish, train, version_of
 
 
 def run(context: StepContext) -> None:
@@ -21,7 +21,7 @@ def run(context: StepContext) -> None:
         TrainingDivergedError: the loss stopped being a number.
     """
     config = context.inputs.config
-    at = ground(context, "logs_s1")
+    at = ground(context, TRAINING_LOGS[StepName.TRAIN_GPT])
     recipe = gpt_recipe(at.family)
     wanted = set(clips_of(at.item, StepName.EXTRACT_SEMANTIC_FEATURES))
     codes = read_semantic_lines(context.experiment / SEMANTIC_FILE)
@@ -32,8 +32,8 @@ def run(context: StepContext) -> None:
     model = start_gpt(at.family, config.seed, config.models_dir)
     trainee = GptTrainee(model, items, at.family, recipe=recipe, compute=at.compute, batch_size=config.batch_size)
     outcome = train(context, at, trainee, config.epochs_s1)
-    name = f"{context.character}-e{outcome.epochs}.ckpt"
+    name = f"{context.character}-{version_of(at)}-e{outcome.epochs}.ckpt"
     with context.folder() as scratch:
         target = scratch / name
         write_gpt_weights(target, model.state_dict(), at.family, f"GPT-e{outcome.epochs}")
-        context.publish(at.item, {f"{MODELS}/{name}": target}, facts(at, outcome, items))
+        publish(context, at, target, facts(at, outcome, items))

@@ -1,4 +1,4 @@
-"""train_sovits: text and audio features → models/<character>_e<epoch>_s<step>.pth (public compact layout)."""
+"""train_sovits: text and audio features → models/<character>-<version>_e<epoch>_s<step>.pth (compact)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from GPT_SoVITS.training.sovits_data import load_sovits_items
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
 from GPT_SoVITS.training.start import start_discriminator, start_sovits
 from pipeline.context import StepContext
-from pipeline.steps import StepName
-from pipeline.training import MODELS, clips_of, facts, ground, leave_out, train
+from pipeline.steps import TRAINING_LOGS, StepName
+from pipeline.training import clips_of, facts, ground, leave_out, publish, train, version_of
 
 
 def run(context: StepContext) -> None:
@@ -21,7 +21,7 @@ def run(context: StepContext) -> None:
         TrainingDivergedError: the loss stopped being a number.
     """
     config = context.inputs.config
-    at = ground(context, "logs_s2")
+    at = ground(context, TRAINING_LOGS[StepName.TRAIN_SOVITS])
     recipe = sovits_recipe(at.family)
     names = clips_of(at.item, StepName.EXTRACT_AUDIO_FEATURES)
     texts = read_text_lines(context.experiment / TEXT_FILE)
@@ -31,8 +31,8 @@ def run(context: StepContext) -> None:
     critic = start_discriminator(at.family, config.seed)
     trainee = SovitsTrainee(model, critic, items, SovitsSetup(at.family, recipe, at.compute, config.batch_size))
     outcome = train(context, at, trainee, config.epochs_s2)
-    name = f"{context.character}_e{outcome.epochs}_s{outcome.steps}.pth"
+    name = f"{context.character}-{version_of(at)}_e{outcome.epochs}_s{outcome.steps}.pth"
     with context.folder() as scratch:
         target = scratch / name
         write_sovits_weights(target, model.state_dict(), at.family, f"{outcome.epochs}epoch_{outcome.steps}iteration")
-        context.publish(at.item, {f"{MODELS}/{name}": target}, facts(at, outcome, items))
+        publish(context, at, target, facts(at, outcome, items))

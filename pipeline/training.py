@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 from GPT_SoVITS.devices import Compute, choose_compute, use_all_cores
 from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, family
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, Trainee, run_training
+from GPT_SoVITS.training.metrics import METRICS_FILE
 from GPT_SoVITS.training.sovits_data import LeftOut
 from pipeline.context import Dropped, StepContext
 from pipeline.plan import Item
 
 MODELS = "models"
+CURVE_SUFFIX = ".metrics.jsonl"
+"""Replaces the suffix of a weights file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,18 @@ def train(context: StepContext, at: Ground, trainee: Trainee, epochs: int) -> Ou
     """Train to the end, or up to a checkpoint when the job is cancelled."""
     options = LoopOptions(at.folder, at.item.input_hash, epochs, context.inputs.config.save_every_epoch)
     return run_training(trainee, options, context.progress)
+
+
+def version_of(at: Ground) -> str:
+    """Return what tells the files of this training from those of others: the same inputs give the same names."""
+    return at.item.input_hash[:8]
+
+
+def publish(context: StepContext, at: Ground, weights: Path, detail: dict[str, Any]) -> None:
+    """Put finished weights into place, with the curve that led to them beside them."""
+    curve = weights.with_suffix(CURVE_SUFFIX)
+    shutil.copyfile(at.folder / METRICS_FILE, curve)
+    context.publish(at.item, {f"{MODELS}/{path.name}": path for path in (weights, curve)}, detail)
 
 
 def facts(at: Ground, outcome: Outcome, clips: Sequence[Any]) -> dict[str, Any]:

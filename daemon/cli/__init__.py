@@ -20,6 +20,7 @@ COMMANDS = {
     "cancel": ("daemon.cli.jobs", "Cancel a job."),
     "retry": ("daemon.cli.jobs", "Run a failed or cancelled job again."),
     "say": ("daemon.cli.say", "Speak a text with a character's voice."),
+    "report": ("daemon.cli.report", "Say how good a character's recordings are, and what would help."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
     "keys": ("daemon.cli.keys", "Make, list and revoke keys of the API."),
     "backup": ("daemon.cli.backup", "Write everything into one file, also while the service runs."),
