@@ -103,29 +103,54 @@ class _Hub:
         Raises:
             DownloadError: it cannot be had.
         """
-        from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+        from huggingface_hub import constants
         from huggingface_hub.errors import EntryNotFoundError
-        from huggingface_hub.utils import disable_progress_bars
 
-        if not sys.stderr.isatty():
-            disable_progress_bars()
-        repository, revision, endpoint = self.release.repository, self.release.revision, self.release.endpoint
-        path, place = file.path, f"{repository} at {endpoint or constants.ENDPOINT}"
+        path = file.path
+        place = f"{self.release.repository} at {self.release.endpoint or constants.ENDPOINT}"
         try:
-            url = hf_hub_url(repository, path, revision=revision, endpoint=endpoint)
-            self._stated[path] = get_hf_file_metadata(url, token=False, endpoint=endpoint).etag or ""
-            self._folder.mkdir(parents=True, exist_ok=True)
-            where = {"revision": revision, "local_dir": self._folder, "endpoint": endpoint}
-            return Path(hf_hub_download(repository, path, token=False, **where))
+            return self._download(path)
         except EntryNotFoundError as error:
             if file.optional:
                 return None
-            raise DownloadError(f"{place} has no {path} in revision {revision}") from error
+            raise DownloadError(f"{place} has no {path} in revision {self.release.revision}") from error
         except Exception as error:  # the client raises many kinds for a network that fails
             raise DownloadError(
                 f"{path} could not be downloaded from {place} ({_brief(error)}); run the command again to go on where "
                 "it ended, or name a mirror with --mirror"
             ) from error
+
+    def _download(self, path: str) -> Path:
+        """Download into a partial file of our own: the client's own ones do not outlive the process."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils import build_hf_headers, disable_progress_bars
+
+        if not sys.stderr.isatty():
+            disable_progress_bars()
+        release = self.release
+        url = hf_hub_url(release.repository, path, revision=release.revision, endpoint=release.endpoint)
+        stated = get_hf_file_metadata(url, token=False, endpoint=release.endpoint)
+        self._stated[path] = stated.etag or ""
+        partial, whole = self._partial(path), self._folder / path
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("ab") as stream:
+            http_get(
+                stated.location,
+                stream,
+                resume_size=stream.tell(),
+                headers=build_hf_headers(token=False),
+                expected_size=stated.size,
+                displayed_filename=path,
+            )
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(whole)
+        return whole
+
+    def _partial(self, path: str) -> Path:
+        """Return where an unfinished download lies; other bytes, by what the hub states, have another name."""
+        return self._folder / f"{path}.{self._stated[path][:16]}.part"
 
     def difference(self, pulled: Path, path: str) -> str | None:
         """Return what is wrong with the bytes of a download, or None."""
@@ -142,8 +167,6 @@ class _Hub:
     def forget(self, path: str) -> None:
         """Delete what is left of a download."""
         (self._folder / path).unlink(missing_ok=True)
-        notes = self._folder / ".cache" / "huggingface" / "download" / f"{path}.metadata"
-        notes.unlink(missing_ok=True)
 
 
 def _git_hash(path: Path) -> str:
