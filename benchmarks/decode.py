@@ -97,6 +97,7 @@ def measure(name: str) -> list[Row]:
             taken.append((whole_s - first_s) / (TOKENS - 1))
     plain, alone, together = median(passes), median(steps[1]), median(steps[BATCH])
     best_alone, best_together = min(steps[1]), min(steps[BATCH])
+    gain = f"{name}: tokens/s at batch {BATCH} ÷ batch 1"
     return [
         Row(f"{name}: weights that a step reads", decoder.bytes / 1e6, "MB"),
         Row(f"{name}: plain pass over the weights, median", plain * 1e3, "ms"),
@@ -106,9 +107,12 @@ def measure(name: str) -> list[Row]:
         Row(f"{name}: warm, batch {BATCH}", BATCH / together, "tokens/s"),
         at_most(f"{name}: step at batch 1 ÷ plain pass", alone / plain, "×", STEP_AIM),
         at_most(f"{name}: step at batch 1 ÷ plain pass, best of each", best_alone / min(passes), "×", STEP_AIM),
-        at_least(f"{name}: tokens/s at batch {BATCH} ÷ batch 1", BATCH * alone / together, "×", BATCH_AIM),
+        at_least(gain, BATCH * alone / together, "×", BATCH_AIM),
         at_least(
-            f"{name}: tokens/s at batch {BATCH} ÷ batch 1, best of each", BATCH * best_alone / best_together, "×", BATCH_AIM
+            f"{name}: tokens/s at batch {BATCH} ÷ batch 1, best of each",
+            BATCH * best_alone / best_together,
+            "×",
+            BATCH_AIM,
         ),
     ]
 

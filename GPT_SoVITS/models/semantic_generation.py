@@ -190,9 +190,7 @@ class _Decoder:
         self.alive = list(range(rows))
         self.finished: dict[int, Generation] = {}
 
-    def run(
-        self, generators: Sequence[torch.Generator | None], progress: Progress | None
-    ) -> list[Generation]:
+    def run(self, generators: Sequence[torch.Generator | None], progress: Progress | None) -> list[Generation]:
         """Generate until every row is finished; return them in their original order."""
         greedy = self.options.sampling.greedy
         noise = None if greedy else NoiseSource(generators, self.model.config.vocab_size, self.text.device)

@@ -12,9 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from GPT_SoVITS.sampling import (
+    NoiseSource,
     SamplingOptions,
     draw,
-    NoiseSource,
     penalise_repetition,
     sample,
     token_probabilities,
