@@ -113,6 +113,11 @@ class StepContext:
         self._report(artifact)
         return artifact
 
+    def adopt(self, artifact: ArtifactRecord) -> None:
+        """Report what a child process of this step made and put into place."""
+        self.redone += 1
+        self._report(artifact)
+
     def drop(self, item: Item, reason: str, detail: dict[str, Any] | None = None) -> None:
         """Report an item as unusable with its reason; it is not tried again until its input changes."""
         facts = {**(detail or {}), "dropped": reason}
