@@ -96,6 +96,12 @@ def precision_for(capability: tuple[int, int], name: str) -> tuple[torch.dtype, 
     return torch.float32, "float32, because half precision is slow or unreliable on this GPU"
 
 
+def allow_fast_products() -> None:
+    """Let a GPU multiply float32 matrices in TF32, as the public recipe does; the CPU is not affected."""
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+
+
 def use_all_cores() -> None:
     """Let torch use every core that this process may run on."""
     torch.set_num_threads(core_count())

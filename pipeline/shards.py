@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import psutil
+import torch
+from torch import Tensor
 
+from GPT_SoVITS.devices import core_count, usable_gpus
 from GPT_SoVITS.families import family
 from pipeline.children import ChildSpec, child_specs, run_children
 from pipeline.context import StepContext
@@ -41,8 +44,6 @@ def in_shards(context: StepContext, make: Callable[[StepContext], None]) -> None
     Raises:
         Cancelled, EngineError, OSError, MemoryError: as `make` or `run_children` do.
     """
-    from GPT_SoVITS.devices import core_count
-
     clips = stale_clips(context)
     gpus = _gpus(context.inputs.config)
     count = min(len(gpus), len(clips)) if gpus else processes_for(context.inputs.config, len(clips))
@@ -62,8 +63,6 @@ def processes_for(config: JobConfig, clips: int) -> int:
         config: its `feature_processes` is the number wished for; 0 leaves it to the machine.
         clips: how many there are to make.
     """
-    from GPT_SoVITS.devices import core_count
-
     if config.feature_processes:
         return min(config.feature_processes, clips)
     fitting = psutil.virtual_memory().available // PROCESS_BYTES
@@ -72,9 +71,23 @@ def processes_for(config: JobConfig, clips: int) -> int:
 
 def _gpus(config: JobConfig) -> Sequence[int]:
     """Return the GPUs that the family's encoders run on."""
-    from GPT_SoVITS.devices import usable_gpus
-
     return usable_gpus(config.gpu_id) if family(config.family).content_encoder != "whisper" else ()
+
+
+def encoder_device(config: JobConfig) -> str:
+    """Return the device of the family's encoders, as torch names it: the first GPU of `gpu_id`, or `cpu`."""
+    gpus = _gpus(config)
+    return f"cuda:{gpus[0]}" if gpus else "cpu"
+
+
+def stored_dtype(config: JobConfig, features: Tensor) -> torch.dtype:
+    """Return how features are stored: as the public tools do, in half precision where they come from a GPU.
+
+    Values beyond its range stay in float32.
+    """
+    if encoder_device(config) == "cpu" or features.abs().max() > torch.finfo(torch.float16).max:
+        return torch.float32
+    return torch.float16
 
 
 def _shard(spec: ChildSpec, clips: Sequence[Item], gpus: Sequence[int]) -> ChildSpec:
