@@ -81,7 +81,8 @@ def ground(context: StepContext, logs: str, group: Group) -> Ground:
     config = context.inputs.config
     chosen = family(config.family)
     compute = choose_compute("auto", config.gpu_id)
-    allow_fast_products()
+    if compute.device.type == "cuda":
+        allow_fast_products()
     logger.info("training on %s, process %d of %d", compute.reason, group.rank + 1, group.size)
     context.notes.append(compute.reason if group.size == 1 else f"{group.size} processes, {compute.reason}")
     context.notes.append(f"from {RANDOM_WEIGHTS}: not a usable voice")
