@@ -7,7 +7,6 @@ type stands for the configuration class that public files name (`HParams` of a m
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import threading
 import zipfile
@@ -17,6 +16,7 @@ from typing import Any
 
 import torch
 
+from GPT_SoVITS.durable import replacing
 from GPT_SoVITS.errors import CheckpointError
 
 ZIP_MARK = b"PK"
@@ -69,23 +69,10 @@ def write_atomically(path: Path, content: dict[str, Any], mark: bytes = ZIP_MARK
         content: tensors, plain values and `HParams`.
         mark: the two bytes that stand at the start in place of `PK`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            torch.save(content, stream, pickle_module=_PickleModule)
-            stream.seek(0)
-            stream.write(mark)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with replacing(path) as stream:
+        torch.save(content, stream, pickle_module=_PickleModule)
+        stream.seek(0)
+        stream.write(mark)
 
 
 def read_untrusted(path: Path, marks: frozenset[bytes]) -> tuple[dict[str, Any], bytes]:
