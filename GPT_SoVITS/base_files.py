@@ -5,6 +5,7 @@ Loads no torch, so that settings, the daemon and the command line can ask what i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -137,9 +138,15 @@ def require_base_files(family: Family, models_dir: str = "") -> BaseFiles:
     """
     files = base_files(family, models_dir)
     if missing := files.missing():
-        names = ", ".join(str(path.relative_to(files.home)) for path in missing)
-        raise ModelMissingError(
-            f"the model family {family.name} needs {names} in {files.home}; fetch them with "
-            f"`sovits-daemon models pull {family.name}` or `sovits-daemon models import DIR`, or choose the family nano"
-        )
+        raise missing_model(family, missing, models_dir)
     return files
+
+
+def missing_model(family: Family, paths: Sequence[Path], models_dir: str = "") -> ModelMissingError:
+    """Return the error that names files of a family which are not there, and the command that fetches them."""
+    home = models_home(models_dir)
+    names = ", ".join(str(path.relative_to(home)) for path in paths)
+    return ModelMissingError(
+        f"the model family {family.name} needs {names} in {home}; fetch them with "
+        f"`sovits-daemon models pull {family.name}` or `sovits-daemon models import DIR`, or choose the family nano"
+    )
