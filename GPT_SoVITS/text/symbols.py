@@ -47,9 +47,9 @@ _JAPANESE_CONSONANTS = (
     *("p", "py", "r", "ry", "s", "sh", "t", "ts", "v", "w", "y", "z"),
 )
 
-_KOREAN_CONSONANTS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-_KOREAN_VOWELS = "ㅏㅐㅓㅔㅗㅜㅡㅣ"
-_KOREAN_PAUSES = ("停", "空")
+KOREAN_CONSONANTS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+KOREAN_VOWELS = "ㅏㅐㅓㅔㅗㅜㅡㅣ"
+KOREAN_STOP, KOREAN_BLANK = "停", "空"
 
 _JYUTPING_INITIALS = (
     *("b", "p", "m", "f", "d", "t", "n", "l", "g", "k", "ng", "h", "gw", "kw", "w", "z", "c", "s", "j"),
@@ -82,7 +82,7 @@ def _version_1() -> list[str]:
 
 
 def _version_2() -> list[str]:
-    korean = sorted([*_KOREAN_CONSONANTS, *_KOREAN_VOWELS, *_KOREAN_PAUSES])
+    korean = sorted([*KOREAN_CONSONANTS, *KOREAN_VOWELS, KOREAN_STOP, KOREAN_BLANK])
     toned = _with_tones((*_JYUTPING_FINALS, *_JYUTPING_CODAS), _JYUTPING_TONES)
     cantonese = sorted({f"Y{part}" for part in (*_JYUTPING_INITIALS, *_JYUTPING_HEADS, *toned)})
     return [*_version_1(), *PITCH_MARKS, *korean, *cantonese]
