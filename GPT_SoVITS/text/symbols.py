@@ -40,6 +40,10 @@ _ARPABET_CONSONANTS = (
     *("NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y", "Z", "ZH"),
 )
 _ARPABET_BARE_VOWELS = ("ER", "IH")
+ENGLISH = frozenset(
+    (*(vowel + stress for vowel in _ARPABET_VOWELS for stress in "012"), *_ARPABET_CONSONANTS, *_ARPABET_BARE_VOWELS)
+)
+"""ARPAbet phones, vowels with their stress."""
 
 _JAPANESE_VOWELS = ("a", "i", "u", "e", "o", "I", "U")
 _JAPANESE_CONSONANTS = (
@@ -74,11 +78,10 @@ def _with_tones(parts: Iterable[str], tones: str) -> list[str]:
 
 
 def _version_1() -> list[str]:
-    english = [*_with_tones(_ARPABET_VOWELS, "012"), *_ARPABET_CONSONANTS, *_ARPABET_BARE_VOWELS]
     mandarin = [*MANDARIN_INITIALS, *_with_tones(MANDARIN_FINALS, MANDARIN_TONES)]
     japanese = [*_JAPANESE_VOWELS, *_JAPANESE_CONSONANTS]
     pauses = ["SP", PAUSE_YEN, PAUSE_CARET]
-    return sorted({PAD, UNKNOWN, *pauses, *MARKS, *mandarin, *japanese, *english})
+    return sorted({PAD, UNKNOWN, *pauses, *MARKS, *mandarin, *japanese, *ENGLISH})
 
 
 def _version_2() -> list[str]:

@@ -7,8 +7,8 @@ import re
 _DIGITS = "영일이삼사오육칠팔구"
 _PLACES = ("", "십", "백", "천")
 _GROUPS = ("", "만", "억", "조", "경", "해")
-_NATIVE_ONES = ("", *"한 두 세 네 다섯 여섯 일곱 여덟 아홉".split())
-_NATIVE_TENS = ("", *"열 스물 서른 마흔 쉰 예순 일흔 여든 아흔".split())
+_NATIVE_ONES = ("", *["한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉"])
+_NATIVE_TENS = ("", *["열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔"])
 _LONGEST_NUMBER = 4 * len(_GROUPS)
 _LONGEST_QUANTITY = 6
 _SERVICE = re.compile(r"1[12]\d")
@@ -16,8 +16,8 @@ _SERVICE = re.compile(r"1[12]\d")
 
 NATIVE_COUNTERS = frozenset(
     str.split(
-        "군데 권 개 그루 닢 대 두 마리 모 모금 뭇 발 발짝 방 번 벌 보루 살 수 술 시 쌈 움큼 정 짝 채 척 첩 축 켤레 톨 통 "
-        "명 병 송이 시간 달 가지 그릇 곳 사람 자루 판 줄 끼 바퀴 갈래 칸 포기"
+        "군데 권 개 그루 닢 대 두 마리 모 모금 뭇 발 발짝 방 번 벌 보루 살 수 술 시 쌈 "
+        "움큼 정 짝 채 척 첩 축 켤레 톨 통 명 병 송이 시간 달 가지 그릇 곳 사람 자루 판 줄 끼 바퀴 갈래 칸 포기"
     )
 )
 """Counters that take native numerals. 잔 is missing on purpose: the strict reference reads it with Sino-Korean ones."""
