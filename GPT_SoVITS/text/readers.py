@@ -36,10 +36,11 @@ def _mandarin(text: str, symbols: str, dictionary: Dictionary) -> Read:
 
 
 def _cantonese(text: str, _symbols: str, dictionary: Dictionary) -> Read:
-    from GPT_SoVITS.text.cantonese import cantonese_phones, normalise, phones_of_jyutping
+    from GPT_SoVITS.text.cantonese import cantonese_phones
+    from GPT_SoVITS.text.jyutping import phones_of_jyutping
 
     read = cantonese_phones(text)
-    places = dictionary.syllables(read.norm_text, Language.YUE, normalise)
+    places = dictionary.syllables(read.norm_text, Language.YUE, str)
     said = {place: phones_of_jyutping(syllable) for place, syllable in places}
     return _overridden(Read(read.norm_text, read.phones, read.word2ph), said)
 

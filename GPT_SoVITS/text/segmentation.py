@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode
 
@@ -19,7 +20,7 @@ _UNIT = re.compile(
 )
 _KANA_RUN = re.compile(f"[{_KANA}]")
 _STRETCH = re.compile(f"[{_KANA}]+|[^{_KANA}]+")
-_ONLY_CHINESE = frozenset("你吗呢吧很她哪啊么没")
+_ONLY_CHINESE = frozenset("你吗呢吧很她哪啊么没个咱您")
 _SENTENCE_ENDS = tuple(",.!?，。！？")
 
 
@@ -96,14 +97,17 @@ def _chinese_or_japanese(run: str, japanese_text: bool) -> list[_Draft]:
     ]
 
 
+@cache
 def _is_chinese_only(character: str) -> bool:
     """Simplified characters are absent from the Japanese standard character set, and so are a few common words."""
     return character in _ONLY_CHINESE or ("\u4e00" <= character <= "\u9fff" and not _encodes(character, "shift_jis"))
 
 
+@cache
 def _is_japanese_only(character: str) -> bool:
-    """Characters simplified in Japan alone are in neither Chinese character set."""
-    return "\u4e00" <= character <= "\u9fff" and not (_encodes(character, "gb2312") or _encodes(character, "big5"))
+    """Characters simplified in Japan alone are in its character set and in neither Chinese one."""
+    chinese = _encodes(character, "gb2312") or _encodes(character, "big5")
+    return "\u4e00" <= character <= "\u9fff" and not chinese and _encodes(character, "shift_jis")
 
 
 def _encodes(character: str, charset: str) -> bool:

@@ -84,34 +84,36 @@ _ORDERED = str.split("月 日 号 楼 级 期 届 代 里 章 节 课 页 周 �
 NOT_TWO_AS_PAIR = frozenset({*_ORDERED, *(word.translate(_TO_TRADITIONAL) for word in _ORDERED)})
 """Measure words before which 2 stays 二 because it counts in order (二月, 二楼) or by custom (二百)."""
 
-SIGNS: dict[int, str] = str.maketrans({
-    **{chr(0x2460 + n): word for n, word in enumerate(str.split("一 二 三 四 五 六 七 八 九 十"))},
-    **dict(
-        zip(
-            "αβγδεζηθικλμνξοπρστυφχψω",
-            str.split(
-                "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 拗 克西 欧米克伦 派 肉 西格玛 "
-                "套 宇普西龙 服艾 器 普赛 欧米伽"
-            ),
-            strict=True,
-        )
-    ),
-    "ς": "西格玛",
-    "Δ": "德尔塔",
-    "Σ": "西格玛",
-    "Ω": "欧米伽",
-    "/": "每",
-    "+": "加",
-    "×": "乘",
-    "÷": "除",
-    "=": "等于",
-    "±": "正负",
-    "≈": "约等于",
-    "≠": "不等于",
-    "≤": "小于等于",
-    "≥": "大于等于",
-    "№": "第",
-    "〇": "零",
-})
+SIGNS: dict[int, str] = str.maketrans(
+    {
+        **{chr(0x2460 + n): word for n, word in enumerate(str.split("一 二 三 四 五 六 七 八 九 十"))},
+        **dict(
+            zip(
+                "αβγδεζηθικλμνξοπρστυφχψω",
+                str.split(
+                    "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 拗 克西 欧米克伦 派 肉 西格玛 "
+                    "套 宇普西龙 服艾 器 普赛 欧米伽"
+                ),
+                strict=True,
+            )
+        ),
+        "ς": "西格玛",
+        "Δ": "德尔塔",
+        "Σ": "西格玛",
+        "Ω": "欧米伽",
+        "/": "每",
+        "+": "加",
+        "×": "乘",
+        "÷": "除",
+        "=": "等于",
+        "±": "正负",
+        "≈": "约等于",
+        "≠": "不等于",
+        "≤": "小于等于",
+        "≥": "大于等于",
+        "№": "第",
+        "〇": "零",
+    }
+)
 
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
