@@ -70,7 +70,7 @@ def _english(text: str, _symbols: str, dictionary: Dictionary) -> Read:
 
 
 def _japanese(text: str, _symbols: str, dictionary: Dictionary) -> Read:
-    from GPT_SoVITS.text.japanese import japanese_phones
+    from GPT_SoVITS.text.japanese.phones import japanese_phones
 
     read = japanese_phones(dictionary.respelled(text, Language.JA))
     return Read(read.norm_text, read.phones)
