@@ -11,11 +11,13 @@ from GPT_SoVITS.errors import TextError
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode, mode_of
 from GPT_SoVITS.text.readers import READERS
-from GPT_SoVITS.text.segmentation import Piece, segments
+from GPT_SoVITS.text.segmentation import Piece, joined, segments
 from GPT_SoVITS.text.symbols import COMMA, KOREAN_BLANK, KOREAN_STOP, MARKS, PAD, UNKNOWN, ids_of_phones
 
 _FEWEST_IDS = 6
 _SILENT = {*MARKS, UNKNOWN, PAD, KOREAN_BLANK, KOREAN_STOP}
+_UNIT = re.compile(r"(?:km/h|m/s|km|cm|mm|kg|mg|ml|mL|[kMG]Hz|[KMGT]B|kW|[mgLV])(?![A-Za-z\d])[²³]?\W*")
+_NUMBER_WITH_UNIT = re.compile(rf"\d[\d.,]{{0,20}} ?{_UNIT.pattern}")
 _NOT_TEXT = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _ONLY_LATER = {Language.KO: "Korean", Language.YUE: "Cantonese"}
 """Languages that the table v1 has no phones for."""
@@ -74,7 +76,23 @@ def _clean(text: str) -> str:
 
 
 def _pieces(text: str, mode: Mode, symbols: str, dictionary: Dictionary) -> list[Phones]:
-    return [_phones_of_piece(piece, symbols, dictionary) for piece in segments(text, mode)]
+    return [_phones_of_piece(piece, symbols, dictionary) for piece in _with_units(segments(text, mode))]
+
+
+def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
+    """Give a unit of Latin letters (5km, 60GB) to the language around its number, which then reads it whole."""
+    given: list[Piece] = []
+    for piece in pieces:
+        before = given[-1] if given else None
+        text = piece.text
+        if before and before.language and piece.language is Language.EN and before.language is not Language.EN:
+            found = (_UNIT if before.text[-1:].isdigit() else _NUMBER_WITH_UNIT).match(text)
+            if found:
+                given.append(Piece(found[0], before.language))
+                text = text[found.end() :]
+        if text:
+            given.append(Piece(text, piece.language))
+    return joined(given)
 
 
 def _phones_of_piece(piece: Piece, symbols: str, dictionary: Dictionary) -> Phones:

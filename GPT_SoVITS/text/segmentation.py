@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import groupby
 
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode
 
@@ -62,7 +63,7 @@ def segments(text: str, mode: Mode) -> list[Piece]:
         pieces = [Piece(p.text, Language.EN if p.language is Language.EN else fixed) for p in pieces]
     elif mode is Mode.AUTO_YUE:
         pieces = [Piece(p.text, Language.YUE if p.language is Language.ZH else p.language) for p in pieces]
-    return _joined(pieces)
+    return joined(pieces)
 
 
 def _drafts(text: str, default: Language | None) -> list[_Draft]:
@@ -155,11 +156,7 @@ def _language_of_digits(text: str, before: _Draft | None, after: _Draft | None) 
     return before.kind if len(before.text) >= len(after.text) else after.kind
 
 
-def _joined(pieces: Iterable[Piece]) -> list[Piece]:
-    joined: list[Piece] = []
-    for piece in pieces:
-        if joined and joined[-1].language is piece.language:
-            joined[-1] = Piece(joined[-1].text + piece.text, piece.language)
-        else:
-            joined.append(piece)
-    return joined
+def joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the pieces with neighbours of one language as one."""
+    runs = groupby(pieces, key=lambda piece: piece.language)
+    return [Piece("".join(piece.text for piece in run), language) for language, run in runs]
