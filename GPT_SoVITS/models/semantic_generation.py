@@ -92,7 +92,7 @@ def generate(
     progress: Progress | None = None,
 ) -> Generation:
     """Generate tokens for one text; `prompt` is int64 [T], or None to speak without a reference transcript."""
-    with torch.inference_mode(), _suitable_threads(model):
+    with torch.inference_mode(), suitable_threads(model):
         embedded = model.embed_text(text.phones[None], text.bert[None])
         start = _no_codes(embedded) if prompt is None else prompt.to(embedded.device)[None]
         decoder = _Decoder(model, embedded, None, start, options)
@@ -114,7 +114,7 @@ def generate_batch(
     """
     if prompt is None:
         return [generate(model, text, None, options, generator=generator, progress=progress) for text in texts]
-    with torch.inference_mode(), _suitable_threads(model):
+    with torch.inference_mode(), suitable_threads(model):
         longest = max(text.phones.shape[0] for text in texts)
         embedded = [model.embed_text(text.phones[None], text.bert[None])[0] for text in texts]
         padded = torch.stack([F.pad(row, (0, 0, longest - row.shape[0], 0)) for row in embedded])  # [B, P, C]
@@ -125,7 +125,7 @@ def generate_batch(
 
 
 @contextmanager
-def _suitable_threads(model: TextToSemantic) -> Iterator[None]:
+def suitable_threads(model: TextToSemantic) -> Iterator[None]:
     """Decode small models on one CPU thread.
 
     Their matrix products take some 20 microseconds each: a second thread gains nothing, and whenever another process

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from GPT_SoVITS.families import AudioConfig, SovitsConfig
+from GPT_SoVITS.mel import mel_from_spectrogram
+from GPT_SoVITS.models.aligner import PhoneAligner
 from GPT_SoVITS.models.flow import Flow
+from GPT_SoVITS.models.harmonic_decoder import HarmonicDecoder, Prediction
 from GPT_SoVITS.models.posterior_encoder import PosteriorEncoder
 from GPT_SoVITS.models.quantizer import Quantizer
 from GPT_SoVITS.models.style_encoder import StyleEncoder
-from GPT_SoVITS.models.text_encoder import TextEncoder
+from GPT_SoVITS.models.text_encoder import SYMBOL_COUNTS, TextEncoder
 from GPT_SoVITS.models.waveform_decoder import WaveformDecoder
 from GPT_SoVITS.models.weight_norm import fold_weight_norm
 
@@ -41,6 +44,21 @@ class SovitsBatch:
     """Valid phones, int64 [B]."""
     speaker_vectors: Tensor | None = None
     """Float [B, speaker_vector_channels], for families that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedBatch:
+    """A padded training batch of a direct family."""
+
+    codes: Tensor
+    """Int64 [B, N], two frames each."""
+    codes_lengths: Tensor
+    phones: Tensor
+    """Phone ids, int64 [B, P]."""
+    phones_lengths: Tensor
+    mel: Tensor
+    """Log-mels of the timbre's reference, float [B, mel_bands, T]; it need not be what is spoken."""
+    mel_lengths: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +97,19 @@ class SovitsModel(nn.Module):
     def __init__(self, config: SovitsConfig, audio: AudioConfig) -> None:
         super().__init__()
         self.config = config
+        self.audio = audio
         self.slice_length_frames = config.segment_samples // audio.hop_samples
         bins = audio.spectrogram_channels
-        self.style_bins = config.style_channels or bins
+        self.style_bins = audio.mel_bands if config.is_direct else config.style_channels or bins
         inter, hidden, gin = config.inter_channels, config.hidden_channels, config.gin_channels
         self.enc_p = TextEncoder(config)
-        self.dec = WaveformDecoder(config)
-        self.enc_q = PosteriorEncoder(bins, inter, hidden, config.posterior_layers, gin)
+        self.dec: WaveformDecoder | HarmonicDecoder
+        if config.is_direct:
+            self.dec = HarmonicDecoder(config)
+            self.aligner = PhoneAligner(SYMBOL_COUNTS[config.symbols], config.codebook_size)
+        else:
+            self.dec = WaveformDecoder(config)
+            self.enc_q = PosteriorEncoder(bins, inter, hidden, config.posterior_layers, gin)
         self.flow = Flow(inter, hidden, config.flow_blocks, config.flow_layers, gin)
         self.ref_enc = StyleEncoder(self.style_bins, config.style_hidden, gin)
         self.ssl_proj = nn.Conv1d(config.ssl_channels, config.ssl_channels, FRAMES_PER_CODE, stride=FRAMES_PER_CODE)
@@ -135,10 +159,52 @@ class SovitsModel(nn.Module):
             raise ValueError(f"model family {self.config.version} {need} speaker vector beside the spectrogram")
         if mask is None:
             mask = spectrogram.new_ones(spectrogram.shape[0], 1, spectrogram.shape[2])
+        if self.config.is_direct:
+            return self.style_of_mel(mel_from_spectrogram(spectrogram, self.audio), mask)
         timbre: Tensor = self.ref_enc(spectrogram[:, : self.style_bins], mask)
         if speaker_vector is not None:
             timbre = self.prelu(timbre + self.sv_emb(speaker_vector).unsqueeze(-1))
         return timbre
+
+    def style_of_mel(self, mel: Tensor, mask: Tensor) -> Tensor:
+        """Return the timbre [B, gin, 1] of a direct family from log-mels [B, mel_bands, T] and their mask [B, 1, T]."""
+        timbre: Tensor = self.ref_enc(mel, mask)
+        return timbre
+
+    def predict(self, batch: AlignedBatch) -> Prediction:
+        """Return the acoustic frames of a training batch of a direct family."""
+        frames = 2 * batch.codes.shape[1]
+        mask = length_mask(FRAMES_PER_CODE * batch.codes_lengths, frames)
+        style = self.style_of_mel(batch.mel, length_mask(batch.mel_lengths, batch.mel.shape[2]))
+        alignment = self.aligner(batch.phones, batch.phones_lengths, batch.codes, batch.codes_lengths)
+        text_mask = length_mask(batch.phones_lengths, batch.phones.shape[1])
+        latent = self._aligned_latent(batch.codes.unsqueeze(1), mask, (batch.phones, text_mask), alignment, style)
+        decoder = self.dec
+        assert isinstance(decoder, HarmonicDecoder)
+        return decoder.predict(self.enc_p.prior(latent, mask).mean, style)
+
+    def direct_latent(self, codes: Tensor, phones: Tensor, style: Tensor, speed: float = 1.0) -> Tensor:
+        """Return what a direct family's decoder reads, [1, inter, frames].
+
+        Args:
+            codes: int64 [1, 1, N].
+            phones: ids, int64 [1, P].
+            style: timbre [1, gin, 1].
+            speed: above 1 is faster.
+        """
+        lengths = [torch.tensor([row.shape[-1]], device=style.device) for row in (phones, codes)]
+        alignment = self.aligner(phones, lengths[0], codes.squeeze(1), lengths[1])
+        mask = style.new_ones(1, 1, FRAMES_PER_CODE * codes.shape[2])
+        text_mask = style.new_ones(1, 1, phones.shape[1])
+        latent = self._aligned_latent(codes, mask, (phones, text_mask), alignment, style)
+        return self.enc_p.prior(latent, mask, speed).mean
+
+    def _aligned_latent(
+        self, codes: Tensor, mask: Tensor, text: tuple[Tensor, Tensor], alignment: Tensor, style: Tensor
+    ) -> Tensor:
+        """Latent of codes [B, 1, N] under a mask at frame rate; alignment int64 [B, N]."""
+        at_frames = alignment.repeat_interleave(FRAMES_PER_CODE, dim=1)
+        return self.enc_p.aligned_latent(self._content(codes), mask, text, at_frames, self._style_for_text(style))
 
     def _style_for_text(self, style: Tensor) -> Tensor:
         """Narrow the timbre [B, gin, 1] to what `enc_p` takes."""
@@ -226,6 +292,9 @@ class SovitsModel(nn.Module):
         """
         with torch.inference_mode():
             style = self._mean_style(references, speaker_vectors)
+            if self.config.is_direct:
+                direct: Tensor = self.dec(self.direct_latent(codes, phones, style, speed), style)
+                return direct
             content = self._content(codes)
             mask = style.new_ones(1, 1, content.shape[2])
             text_mask = style.new_ones(1, 1, phones.shape[1])
