@@ -1,9 +1,9 @@
-"""Harmonic decoder (`dec` of small families): from latent frames to acoustic frames, and from these to samples.
+"""Harmonic decoder (`dec` of small families): from one latent a code to acoustic frames, and from these to samples.
 
 The network decides pitch, voicing, spectral envelope and noisiness 100 times a second; `harmonic_synthesis` makes the
 sound without any weights. That costs a hundredth of transposed convolutions, and it can be trained frame by frame.
 Blocks are ConvNeXt's (Liu et al. 2022, as Vocos uses them), with the timbre scaling and shifting each.
-Letters in shape comments: B batch, C width, T frames of 20 ms.
+Letters in shape comments: B batch, C width, T codes of 40 ms.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from GPT_SoVITS.families import SovitsConfig
 from GPT_SoVITS.models.attention import ChannelNorm
 from GPT_SoVITS.models.harmonic_synthesis import synthesise
 
-FRAMES_PER_LATENT = 2
+FRAMES_PER_LATENT = 4
 CENTRE_HZ = 200.0
 """Pitches are told as the logarithm of their ratio to this one."""
 _ENVELOPE_CENTRE = -6.0
-_KERNEL_SIZE = 7
+_KERNEL_SIZE = 5
 _WIDENING = 3
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 1000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Raw acoustic frames of a batch, before they are made into Acoustics; N = 2 T."""
+    """Raw acoustic frames of a batch, before they are made into Acoustics; N = 4 T."""
 
     pitch: Tensor
     """[B, N]: natural logarithm of pitch / 200 Hz."""
@@ -88,11 +88,11 @@ class HarmonicDecoder(nn.Module):
         x = self.conv_pre(latent) + self.cond(style)
         for block in self.blocks:
             x = block(x, style)
-        out = self.head(self.norm(x))  # [B, 2 * outputs, T]
-        out = out.unflatten(1, (FRAMES_PER_LATENT, self.outputs)).permute(0, 2, 3, 1).flatten(2)  # [B, outputs, 2 T]
+        out = self.head(self.norm(x))  # [B, 4 * outputs, T]
+        out = out.unflatten(1, (FRAMES_PER_LATENT, self.outputs)).permute(0, 2, 3, 1).flatten(2)  # [B, outputs, 4 T]
         pitch, voicing, envelope, noise = out.split([1, 1, ENVELOPE_BANDS, NOISE_BANDS], dim=1)
         return Prediction(pitch.squeeze(1), voicing.squeeze(1), envelope + _ENVELOPE_CENTRE, noise)
 
     def forward(self, latent: Tensor, style: Tensor) -> Tensor:
-        """Return the wave [B, 1, T * 640], about -1..1, of latent [B, inter, T] with timbre style [B, gin, 1]."""
+        """Return the wave [B, 1, T * 1280], about -1..1, of latent [B, inter, T] with timbre style [B, gin, 1]."""
         return synthesise(self.predict(latent, style).acoustics()).unsqueeze(1)

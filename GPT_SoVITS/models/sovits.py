@@ -173,18 +173,17 @@ class SovitsModel(nn.Module):
 
     def predict(self, batch: AlignedBatch) -> Prediction:
         """Return the acoustic frames of a training batch of a direct family."""
-        frames = 2 * batch.codes.shape[1]
-        mask = length_mask(FRAMES_PER_CODE * batch.codes_lengths, frames)
+        mask = length_mask(batch.codes_lengths, batch.codes.shape[1])
         style = self.style_of_mel(batch.mel, length_mask(batch.mel_lengths, batch.mel.shape[2]))
         alignment = self.aligner(batch.phones, batch.phones_lengths, batch.codes, batch.codes_lengths)
-        text_mask = length_mask(batch.phones_lengths, batch.phones.shape[1])
-        latent = self._aligned_latent(batch.codes.unsqueeze(1), mask, (batch.phones, text_mask), alignment, style)
+        text = (batch.phones, length_mask(batch.phones_lengths, batch.phones.shape[1]))
+        latent = self._aligned_latent(batch.codes, mask, text, alignment, style)
         decoder = self.dec
         assert isinstance(decoder, HarmonicDecoder)
         return decoder.predict(self.enc_p.prior(latent, mask).mean, style)
 
     def direct_latent(self, codes: Tensor, phones: Tensor, style: Tensor, speed: float = 1.0) -> Tensor:
-        """Return what a direct family's decoder reads, [1, inter, frames].
+        """Return what a direct family's decoder reads, [1, inter, N] at speed 1.
 
         Args:
             codes: int64 [1, 1, N].
@@ -192,19 +191,19 @@ class SovitsModel(nn.Module):
             style: timbre [1, gin, 1].
             speed: above 1 is faster.
         """
-        lengths = [torch.tensor([row.shape[-1]], device=style.device) for row in (phones, codes)]
-        alignment = self.aligner(phones, lengths[0], codes.squeeze(1), lengths[1])
-        mask = style.new_ones(1, 1, FRAMES_PER_CODE * codes.shape[2])
-        text_mask = style.new_ones(1, 1, phones.shape[1])
-        latent = self._aligned_latent(codes, mask, (phones, text_mask), alignment, style)
-        return self.enc_p.prior(latent, mask, speed).mean
+        rows = codes.squeeze(1)
+        lengths = [torch.tensor([row.shape[1]], device=style.device) for row in (phones, rows)]
+        alignment = self.aligner(phones, lengths[0], rows, lengths[1])
+        mask = style.new_ones(1, 1, rows.shape[1])
+        text = (phones, style.new_ones(1, 1, phones.shape[1]))
+        return self.enc_p.prior(self._aligned_latent(rows, mask, text, alignment, style), mask, speed).mean
 
     def _aligned_latent(
         self, codes: Tensor, mask: Tensor, text: tuple[Tensor, Tensor], alignment: Tensor, style: Tensor
     ) -> Tensor:
-        """Latent of codes [B, 1, N] under a mask at frame rate; alignment int64 [B, N]."""
-        at_frames = alignment.repeat_interleave(FRAMES_PER_CODE, dim=1)
-        return self.enc_p.aligned_latent(self._content(codes), mask, text, at_frames, self._style_for_text(style))
+        """Latent of codes [B, N], one frame each, under a mask [B, 1, N]; alignment int64 [B, N]."""
+        content = self.quantizer.decode(codes.unsqueeze(1))
+        return self.enc_p.aligned_latent(content, mask, text, alignment, self._style_for_text(style))
 
     def _style_for_text(self, style: Tensor) -> Tensor:
         """Narrow the timbre [B, gin, 1] to what `enc_p` takes."""
