@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from GPT_SoVITS.audio import resample
 from GPT_SoVITS.errors import AudioError, TrainingDataError
 
 TEXT_FILE = "2-name2text.txt"
@@ -27,6 +28,8 @@ SEMANTIC_HEADER = "item_name\tsemantic_audio"
 _LOUDEST_PEAK = 2.2
 _NORMALISED_PEAK = 0.95
 _NORMALISED_SHARE = 0.5
+_FULL_SCALE = 32_768
+_HEARD_SCALE = 1145.14
 _FORBIDDEN_IN_NAMES = "\t\n\r"
 
 
@@ -137,13 +140,41 @@ def training_mix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     Raises:
         AudioError: the wave is empty, silent, not finite, or its peak is above 2.2.
     """
+    return _mixed(samples, 1.0)
+
+
+def stored_wave(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return the training mix as the public scripts store it: int16 [samples], cut off towards zero.
+
+    A mix beyond full scale (from a wave with a peak above 1.05) is clipped, where the scripts would wrap it.
+
+    Raises:
+        AudioError: as in `training_mix`.
+    """
+    return np.clip(_mixed(samples, _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
+
+
+def heard_wave(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """Return what the content encoder hears of a clip when a public data set is made: float32 at 16 kHz.
+
+    It is the training mix 1145.14 times as loud, unlike at inference. The encoder's first norm makes that almost
+    irrelevant, but the public codes were made so.
+
+    Raises:
+        AudioError: as in `training_mix`.
+    """
+    return resample(_mixed(samples, _HEARD_SCALE), rate_hz, 16_000)
+
+
+def _mixed(samples: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     peak = float(np.abs(samples).max()) if samples.size else 0.0
     if not np.isfinite(peak) or peak == 0.0:
         raise AudioError("the clip holds no sound; record it again")
     if peak > _LOUDEST_PEAK:
         raise AudioError(f"the clip is overdriven (its peak is {peak:.1f}, above {_LOUDEST_PEAK}); record it quieter")
-    gain = _NORMALISED_PEAK / peak * _NORMALISED_SHARE + (1 - _NORMALISED_SHARE)
-    return (samples * np.float32(gain)).astype(np.float32)
+    levelled = samples / peak * (_NORMALISED_PEAK * _NORMALISED_SHARE * scale)
+    mix: NDArray[np.float32] = (levelled + (1 - _NORMALISED_SHARE) * scale * samples).astype(np.float32)
+    return mix
 
 
 def save_features(path: Path, features: Tensor) -> None:

@@ -22,6 +22,8 @@ DESCRIPTIONS = {
     "pipeline.plan",
     "pipeline.protocol",
     "pipeline.listfile",
+    "GPT_SoVITS.base_files",
+    "GPT_SoVITS.base_release",
     "GPT_SoVITS.errors",
     "GPT_SoVITS.families",
     "GPT_SoVITS.text.languages",

@@ -26,7 +26,15 @@ class PhoneAligner(nn.Module):
         super().__init__()
         self.register_buffer("emission", torch.zeros(phones, codes))
 
-    def forward(self, phones: Tensor, phones_lengths: Tensor, codes: Tensor, codes_lengths: Tensor) -> Tensor:
+    def forward(
+        self,
+        phones: Tensor,
+        phones_lengths: Tensor,
+        codes: Tensor,
+        codes_lengths: Tensor,
+        *,
+        open_end: bool = False,
+    ) -> Tensor:
         """Return the place of each code's phone, int64 [B, T], never falling along a row.
 
         Args:
@@ -34,15 +42,18 @@ class PhoneAligner(nn.Module):
             phones_lengths: int64 [B].
             codes: int64 [B, T], padded with any code.
             codes_lengths: int64 [B]; places after the end repeat the last one.
+            open_end: the codes may end anywhere in the text, because more will follow.
         """
         with torch.no_grad():
             table = self.emission.float()[phones]  # [B, P, codes]
             index = codes.clamp(max=table.shape[2] - 1).unsqueeze(1).expand(-1, phones.shape[1], -1)
-            return best_paths(table.gather(2, index).mT, phones_lengths, codes_lengths)
+            return best_paths(table.gather(2, index).mT, phones_lengths, codes_lengths, open_end=open_end)
 
 
-def best_paths(scores: Tensor, phones_lengths: Tensor, codes_lengths: Tensor) -> Tensor:
-    """Return int64 [B, T], the best monotonic paths through scores float [B, T, P]."""
+def best_paths(
+    scores: Tensor, phones_lengths: Tensor, codes_lengths: Tensor, *, open_end: bool = False
+) -> Tensor:
+    """Return int64 [B, T], the best monotonic paths through scores float [B, T, P]; see PhoneAligner.forward."""
     rows, steps, phones = scores.shape
     place = torch.arange(phones, device=scores.device)
     scores = scores.masked_fill(place >= phones_lengths[:, None, None], _IMPOSSIBLE)
@@ -61,6 +72,8 @@ def best_paths(scores: Tensor, phones_lengths: Tensor, codes_lengths: Tensor) ->
         origins.append(torch.where(running, move, 0))
     behind = (phones_lengths - 1)[:, None] - place
     end = torch.where(behind <= LARGEST_STEP, behind * _SKIP_COST, _IMPOSSIBLE)
+    if open_end:
+        end = torch.zeros_like(end)
     state = (best + torch.where(behind >= 0, end, 2 * _IMPOSSIBLE)).argmax(dim=1)
     path = [state]
     for move in reversed(origins):

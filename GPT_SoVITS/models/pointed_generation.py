@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 LONGEST_REST_CODES = 25
 """A phone lasts a second at most."""
 UNSPOKEN_AT_END = 2
-_FIRST_CACHE_STEPS = 256
 _STEP_TEMPERATURE = 0.7
 
 
@@ -60,16 +59,16 @@ class _Walk:
         self.last = phones.shape[1] - 1
         self.place, self.rested = 0, 0
         self.eos = model.config.eos
-        self.cache = KeyValueCache(model.h, 1, phones.shape[1] + _FIRST_CACHE_STEPS)
+        self.limit = min(options.early_stop_codes or MAX_STEPS, MAX_STEPS)
+        self.cache = KeyValueCache(model.h, 1, phones.shape[1] + self.limit)
 
     def run(self, progress: Progress | None) -> Generation:
         """Generate until the end token, the end of the text or a limit."""
         options = self.options
-        limit = min(options.early_stop_codes or MAX_STEPS, MAX_STEPS)
         hidden = self._stack(self.embedded, visibility(self.last + 1, 0, self.embedded.device))
         codes: list[Tensor] = []
         ended = False
-        while len(codes) < limit:
+        while len(codes) < self.limit:
             code = self._draw(hidden)
             ended = int(code) == self.eos or (self.place == self.last and self.rested > LONGEST_REST_CODES)
             if ended:
@@ -94,12 +93,14 @@ class _Walk:
         if self.last - self.place > UNSPOKEN_AT_END:
             logits = logits[:, : self.eos]
         options: SamplingOptions = replace(self.options.sampling, repetition_penalty=1.0)
-        return sample(logits, torch.zeros_like(logits, dtype=torch.bool), options, self.generator)
+        # Noise and steps are drawn on the CPU: a seed then means the same on every device.
+        noise = torch.empty(logits.shape).exponential_(generator=self.generator).to(logits.device)
+        return sample(logits, torch.zeros_like(logits, dtype=torch.bool), options, noise)
 
     def _move(self, hidden: Tensor, code: Tensor) -> None:
         """Let the pointer follow the code that was chosen."""
         logits = self.model.pointer.step_logits(hidden, self.model.ar_audio_embedding(code[None]))[0, 0]
-        chances = (logits.float() / _STEP_TEMPERATURE).softmax(dim=-1)
+        chances = (logits.float().cpu() / _STEP_TEMPERATURE).softmax(dim=-1)
         step = int(torch.multinomial(chances, 1, generator=self.generator))
         if self.rested >= LONGEST_REST_CODES:
             step = max(step, 1)

@@ -7,6 +7,7 @@ A frame is one hop (20 ms); a code stands for two frames. Call `eval()` before `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,15 @@ class SovitsOutput:
     prior_log_scale: Tensor
     posterior_mean: Tensor
     posterior_log_scale: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedChunk:
+    """A stretch of speech: wave [1, 1, samples], -1..1, and its content latent before any change of speed."""
+
+    wave: Tensor
+    latent: Tensor
+    """[1, hidden, frames]; its end is the `overlap` of the next chunk."""
 
 
 def length_mask(lengths: Tensor, frames: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -182,21 +192,20 @@ class SovitsModel(nn.Module):
         assert isinstance(decoder, HarmonicDecoder)
         return decoder.predict(self.enc_p.prior(latent, mask).mean, style)
 
-    def direct_latent(self, codes: Tensor, phones: Tensor, style: Tensor, speed: float = 1.0) -> Tensor:
-        """Return what a direct family's decoder reads, [1, inter, N] at speed 1.
+    def direct_latent(self, codes: Tensor, phones: Tensor, style: Tensor) -> Tensor:
+        """Return the content latent of a direct family, [1, hidden, N].
 
         Args:
-            codes: int64 [1, 1, N].
-            phones: ids, int64 [1, P].
+            codes: all codes of the sentence so far, int64 [1, 1, N].
+            phones: ids of the whole sentence, int64 [1, P].
             style: timbre [1, gin, 1].
-            speed: above 1 is faster.
         """
         rows = codes.squeeze(1)
         lengths = [torch.tensor([row.shape[1]], device=style.device) for row in (phones, rows)]
-        alignment = self.aligner(phones, lengths[0], rows, lengths[1])
+        alignment = self.aligner(phones, lengths[0], rows, lengths[1], open_end=True)
         mask = style.new_ones(1, 1, rows.shape[1])
         text = (phones, style.new_ones(1, 1, phones.shape[1]))
-        return self.enc_p.prior(self._aligned_latent(rows, mask, text, alignment, style), mask, speed).mean
+        return self._aligned_latent(rows, mask, text, alignment, style)
 
     def _aligned_latent(
         self, codes: Tensor, mask: Tensor, text: tuple[Tensor, Tensor], alignment: Tensor, style: Tensor
@@ -290,23 +299,73 @@ class SovitsModel(nn.Module):
             ValueError: no reference, or speaker vectors do not match the references or the family.
         """
         with torch.inference_mode():
-            style = self._mean_style(references, speaker_vectors)
+            style = self.mean_style(references, speaker_vectors)
+        made = self.decode_chunk(
+            codes, phones, style, noise_scale=noise_scale, speed=speed, noise=noise, generator=generator
+        )
+        return made.wave
+
+    def decode_chunk(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        style: Tensor,
+        *,
+        last_codes: int | None = None,
+        overlap: Tensor | None = None,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        noise: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> DecodedChunk:
+        """Speak the end of the codes made so far, without gradients; all of them are heard as context.
+
+        Args:
+            codes: every code of the sentence so far, int64 [1, 1, N].
+            phones: ids of the whole sentence, int64 [1, P].
+            style: timbre [1, gin, 1]; see `mean_style`.
+            last_codes: how many codes to speak, counted from the end; all if left out.
+            overlap: the last content-latent frames of the chunk before, [1, hidden, L]. This chunk's first L frames are
+                faded into them with weights that do not quite sum to 1, as in the public engine.
+            noise_scale, speed, noise, generator: as in `decode`; noise is for the frames after the change of speed.
+
+        Returns:
+            The wave and the content latent that it was made from.
+        """
+        with torch.inference_mode():
             if self.config.is_direct:
-                direct: Tensor = self.dec(self.direct_latent(codes, phones, style, speed), style)
-                return direct
+                return self._direct_chunk(codes, phones, style, last_codes, speed)
             content = self._content(codes)
             mask = style.new_ones(1, 1, content.shape[2])
             text_mask = style.new_ones(1, 1, phones.shape[1])
             latent = self.enc_p.latent(content, mask, phones, text_mask, self._style_for_text(style))
-            prior = self.enc_p.prior(latent, mask, speed)
+            if last_codes is not None:
+                latent = latent[:, :, -FRAMES_PER_CODE * last_codes :]
+            if overlap is not None:
+                latent = _fade(overlap, latent)
+            prior = self.enc_p.prior(latent, mask[:, :, : latent.shape[2]], speed)
             if noise is None:
                 noise = _normal(prior.mean.shape, prior.mean, generator)
             sample = prior.mean + noise * prior.log_scale.exp() * noise_scale
             wave: Tensor = self.dec(self.flow.inverse(sample, prior.mask, style) * prior.mask, style)
-            return wave
+            return DecodedChunk(wave, latent)
 
-    def _mean_style(self, references: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None) -> Tensor:
-        """Average the timbres of the references: [1, gin, 1]."""
+    def _direct_chunk(
+        self, codes: Tensor, phones: Tensor, style: Tensor, last_codes: int | None, speed: float
+    ) -> DecodedChunk:
+        """Speak with a direct family, which draws nothing and needs no overlap: its latent is the same every time."""
+        latent = self.direct_latent(codes, phones, style)
+        if last_codes is not None:
+            latent = latent[:, :, -last_codes:]
+        mask = latent.new_ones(1, 1, latent.shape[2])
+        return DecodedChunk(self.dec(self.enc_p.prior(latent, mask, speed).mean, style), latent)
+
+    def mean_style(self, references: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None = None) -> Tensor:
+        """Return the average timbre of the references, [1, gin, 1]; each with its own speaker vector.
+
+        Raises:
+            ValueError: no reference, or speaker vectors do not match the references or the family.
+        """
         if not references:
             raise ValueError("no reference recording was given: pass at least one spectrogram")
         vectors: Sequence[Tensor | None] = speaker_vectors if speaker_vectors is not None else [None] * len(references)
@@ -323,4 +382,14 @@ class SovitsModel(nn.Module):
 
 
 def _normal(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+    """Draw where the generator is: one on the CPU gives the same noise for every device."""
+    source = like.device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, device=source).to(like)
+
+
+def _fade(old: Tensor, new: Tensor) -> Tensor:
+    """Mix the first L frames of `new` [1, C, T] with `old` [1, C, L]: a quarter sine up and one down."""
+    frames = old.shape[2]
+    angle = torch.arange(frames, device=new.device, dtype=new.dtype) * (math.pi / (2 * frames))
+    mixed = new[:, :, :frames] * angle.sin() + old * angle.cos()
+    return torch.cat([mixed, new[:, :, frames:]], dim=2)

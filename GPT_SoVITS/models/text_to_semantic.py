@@ -192,13 +192,14 @@ class TextToSemantic(nn.Module):
         prompt: Tensor | None,
         options: GenerationOptions,
         *,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator | None] | None = None,
         progress: Progress | None = None,
     ) -> list[Generation]:
         """Generate tokens for several texts together. See `semantic_generation.generate_batch`."""
         if self.config.is_aligned:
-            return [self.generate(text, None, options, generator=generator, progress=progress) for text in texts]
-        return generate_batch(self, texts, prompt, options, generator=generator, progress=progress)
+            pairs = zip(texts, generators or [None] * len(texts), strict=True)
+            return [self.generate(text, None, options, generator=one, progress=progress) for text, one in pairs]
+        return generate_batch(self, texts, prompt, options, generators=generators, progress=progress)
 
     def _predict(
         self, text: Tensor, hidden_text: Tensor, codes: Tensor, codes_lengths: Tensor

@@ -21,6 +21,7 @@ COMMANDS = {
     "retry": ("daemon.cli.jobs", "Run a failed or cancelled job again."),
     "say": ("daemon.cli.say", "Speak a text with a character's voice."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
+    "models": ("daemon.cli.models", "List, import, download and check the public base weights."),
     "config": ("daemon.cli.config", "Show every setting and where it comes from."),
     "doctor": ("daemon.cli.doctor", "Check this machine and say what to do."),
     "demo": ("daemon.cli.demo", "Carry one real voice through the whole chain."),

@@ -148,6 +148,21 @@ def test_waves_are_the_public_ones(decoding: Decoding) -> None:
     _assert_close(decoding.wave("a", noise=decoding.inputs["in.decode_noise"]), expected["out.wav_noise0.5"])
 
 
+def test_streamed_chunks_are_the_public_ones(decoding: Decoding) -> None:
+    model, expected = decoding.model, decoding.expected
+    with torch.no_grad():
+        style = decoding.style("a")
+    codes, silent = decoding.inputs["in.codes"], torch.zeros(1, 192, 20)
+    first = model.decode_chunk(codes[:, :, :8], decoding.phones, style, noise=silent[:, :, :16])
+    _assert_close(first.latent, expected["out.stream_latent1"])
+    _assert_close(first.wave, expected["out.stream_wav1"])
+    second = model.decode_chunk(
+        codes, decoding.phones, style, last_codes=10, overlap=first.latent[:, :, -4:], noise=silent
+    )
+    _assert_close(second.latent, expected["out.stream_latent2"])
+    _assert_close(second.wave, expected["out.stream_wav2"])
+
+
 def _training_batch(version: str, inputs: dict[str, Tensor]) -> SovitsBatch:
     return SovitsBatch(
         ssl=inputs["in.train_ssl"],

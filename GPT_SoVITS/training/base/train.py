@@ -64,8 +64,7 @@ class BaseSovits(AcousticTrainee):
     def _sample(self, item: AcousticItem, epoch: int) -> None:
         batch = collate([item], crop=False)
         style = self.model.style_of_mel(batch.mel, batch.mel.new_ones(1, 1, batch.mel.shape[2]))
-        latent = self.model.direct_latent(batch.codes.unsqueeze(1), batch.phones, style)
-        wave = self.model.dec(latent, style)[0, 0]
+        wave = self.model.decode_chunk(batch.codes.unsqueeze(1), batch.phones, style).wave[0, 0]
         path = self.folder / SAMPLES / f"{item.name}_{epoch:04d}.wav"
         path.parent.mkdir(exist_ok=True)
         write_wav(path, wave.float().numpy(), self.model.audio.sample_rate_hz)
