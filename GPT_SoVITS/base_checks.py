@@ -3,54 +3,41 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from GPT_SoVITS.base_files import Part
 from GPT_SoVITS.checkpoints import (
     POSTERIOR_PREFIX,
-    checked_tensor,
     read_discriminator_weights,
     read_gpt_weights,
     read_sovits_weights,
 )
+from GPT_SoVITS.encoder_folder import read_weights, without_prefix
 from GPT_SoVITS.errors import CheckpointError
 from GPT_SoVITS.families import FAMILIES, Family, FamilyName
+from GPT_SoVITS.hubert import HubertEncoder
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.roberta import TOKENIZER_FILE, TextEncoder, read_vocabulary
+from GPT_SoVITS.speaker import load_speaker_encoder
 
 _LARGEST_TEXT_BYTES = 64 * 2**20
-_ANCHORS: dict[Part, dict[str, tuple[int, ...]]] = {
-    Part.HUBERT: {
-        "feature_extractor.conv_layers.0.conv.weight": (512, 1, 10),
-        "feature_projection.projection.weight": (768, 512),
-        "encoder.layers.0.attention.q_proj.weight": (768, 768),
-        "encoder.layers.11.feed_forward.output_dense.weight": (768, 3072),
-    },
-    Part.ROBERTA: {
-        "embeddings.word_embeddings.weight": (21128, 1024),
-        "encoder.layer.0.attention.self.query.weight": (1024, 1024),
-        "encoder.layer.23.output.dense.weight": (1024, 4096),
-    },
-    Part.SPEAKER: {
-        "conv1.weight": (64, 1, 3, 3),
-        "layer1.0.conv1.weight": (96, 64, 1, 1),
-        "layer4.2.conv3.weight": (2048, 768, 1, 1),
-        "layer3_ds.weight": (2048, 1024, 3, 3),
-    },
-}
-"""A few weights of each encoder with the shapes that its architecture gives them, to tell it from any other."""
 _CONFIGS = {
     Part.HUBERT: {"hidden_size": 768, "num_hidden_layers": 12},
     Part.ROBERTA: {"hidden_size": 1024, "num_hidden_layers": 24},
 }
-_PREFIXES = {Part.HUBERT: "hubert.", Part.ROBERTA: "bert.", Part.SPEAKER: "module."}
+_BERT_LARGE = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "vocab_size": 21128,
+}
+_SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]")
 
 
 def check_base_file(path: Path, part: Part, name: FamilyName) -> str:
@@ -85,7 +72,7 @@ def _gpt(path: Path, family: Family) -> str:
     if config.phoneme_vocab_size != family.gpt.phoneme_vocab_size:
         rows = config.phoneme_vocab_size
         raise CheckpointError(f"{path.name} knows {rows} phones, the family {family.name} has others")
-    _same(state, TextToSemantic(config), path)
+    _same(state, TextToSemantic(family.gpt), path)
     return f"text-to-semantic model of {family.name}"
 
 
@@ -103,21 +90,25 @@ def _same(state: Mapping[str, Tensor], model: nn.Module, path: Path, may_lack: s
 
 
 def _encoder(path: Path, part: Part) -> str:
-    if path.suffix == ".json":
-        return _json(path, part)
-    if path.suffix == ".txt":
-        return _vocabulary(path)
-    state = _tensors(path)
-    prefix = _PREFIXES[part]
-    bare = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    for name, shape in _ANCHORS[part].items():
-        found = bare.get(name)
-        if found is None or tuple(found.shape) != shape:
-            raise CheckpointError(f"{path.name} is not the {part} encoder: it has no weight {name} of {list(shape)}")
+    """Build the encoder, or look at its settings; the folder that the file lies in has the names of a real one."""
+    match path.suffix, part:
+        case ".json", _:
+            return _json(path, part)
+        case ".txt", _:
+            return _vocabulary(path)
+        case _, Part.HUBERT:
+            HubertEncoder({}, without_prefix(read_weights(path.parent), "hubert."), path)
+        case _, Part.ROBERTA:
+            tokens = dict.fromkeys(_SPECIAL_TOKENS, 0)
+            TextEncoder(_BERT_LARGE, without_prefix(read_weights(path.parent), "bert."), tokens, path)
+        case _:
+            load_speaker_encoder.__wrapped__(path)
     return f"weights of the {part} encoder"
 
 
 def _json(path: Path, part: Part) -> str:
+    if path.name == TOKENIZER_FILE:
+        return _vocabulary(path)
     content = _text(path)
     try:
         values = json.loads(content)
@@ -131,8 +122,9 @@ def _json(path: Path, part: Part) -> str:
 
 
 def _vocabulary(path: Path) -> str:
-    if "[CLS]" not in _text(path).split():
-        raise CheckpointError(f"{path.name} is not the vocabulary of a text encoder: it has no [CLS]")
+    lacking = [token for token in _SPECIAL_TOKENS if token not in read_vocabulary(path.parent)]
+    if lacking:
+        raise CheckpointError(f"{path.name} is not the vocabulary of the text encoder: it lacks {lacking[0]}")
     return "vocabulary of the text encoder"
 
 
@@ -143,22 +135,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path.name} cannot be read as text") from error
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a plain state dict in either of the two formats that encoders come in."""
-    content: Any
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=None)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{path.name} holds something other than weights; it was refused") from error
-    except Exception as error:  # both libraries raise many kinds for a damaged file
-        raise CheckpointError(f"{path.name} is damaged ({type(error).__name__}); copy or download it again") from error
-    if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path.name} holds no weights")
-    return {str(name): checked_tensor(str(name), tensor, path) for name, tensor in content.items()}

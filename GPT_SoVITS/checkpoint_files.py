@@ -7,7 +7,6 @@ type stands for the configuration class that public files name (`HParams` of a m
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import threading
 import zipfile
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from GPT_SoVITS.checkpoint_versions import HEAD_BYTES, ZIP_MARK
+from GPT_SoVITS.durable import replacing
 from GPT_SoVITS.errors import CheckpointError
 
 LARGEST_FILE_BYTES = 6 * 2**30
@@ -90,23 +90,10 @@ def write_atomically(path: Path, content: dict[str, Any], mark: bytes = ZIP_MARK
         content: tensors, plain values and `HParams`.
         mark: the two bytes that stand at the start in place of `PK`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            torch.save(content, stream, pickle_module=_PickleModule)
-            stream.seek(0)
-            stream.write(mark)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with replacing(path) as stream:
+        torch.save(content, stream, pickle_module=_PickleModule)
+        stream.seek(0)
+        stream.write(mark)
 
 
 def read_untrusted(path: Path, marks: frozenset[bytes]) -> UntrustedFile:

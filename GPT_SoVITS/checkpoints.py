@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 POSTERIOR_PREFIX = "enc_q."
 """Only training needs the posterior encoder; finished weights leave it out."""
 _GPT_PREFIX = "model."
+_SOVITS_PREFIXES = ("enc_p.", "dec.")
 _SUPPORTED = frozenset({ZIP_MARK, b"00", b"01", *MARKS.values()})
 
 
@@ -109,6 +110,8 @@ def read_sovits_weights(path: Path, *, training_state: bool = False) -> SovitsWe
     refuse_unsupported(path)
     file = read_untrusted(path, _SUPPORTED)
     state = _state(file, path, "model" if training_state else "")
+    if not any(name.startswith(_SOVITS_PREFIXES) for name in state):
+        raise CheckpointError(f"{path.name} is not a SoVITS model file: its weights have other names")
     settings = _settings(file.content.get("config"), path)
     family = family_of(path, state, settings, recognise(file.head, file.size_bytes))
     info = str(file.content.get("info") or f"{file.content.get('iteration', '')}epoch")
@@ -205,7 +208,7 @@ def _state(file: UntrustedFile, path: Path, training_key: str) -> dict[str, Tens
         weight = file.content.get(training_key)
     if not isinstance(weight, dict) or not weight:
         raise CheckpointError(f"{path.name} holds no finished weights; a training state is not one")
-    return {str(name): checked_tensor(str(name), tensor, path) for name, tensor in weight.items()}
+    return {str(name): _checked(str(name), tensor, path) for name, tensor in weight.items()}
 
 
 def _settings(config: object, path: Path) -> dict[str, Any]:
@@ -215,7 +218,7 @@ def _settings(config: object, path: Path) -> dict[str, Any]:
     return settings
 
 
-def checked_tensor(name: str, tensor: object, path: Path) -> Tensor:
+def _checked(name: str, tensor: object, path: Path) -> Tensor:
     """Return a weight that was read from `path`, floating-point ones in float32.
 
     Raises:

@@ -1,7 +1,8 @@
 """The public GPT-SoVITS experiment folder: the formats of its files, read and written.
 
-`2-name2text.txt`, `4-cnhubert/<clip>.pt`, `5-wav32k/<clip>` and `6-name2semantic.tsv`, as the public preparation
-scripts write them, so that a data set moves to and from their WebUI. `<clip>` is a file name with its extension.
+`2-name2text.txt`, `3-bert/<clip>.pt`, `4-cnhubert/<clip>.pt`, `5-wav32k/<clip>`, `6-name2semantic.tsv` and
+`7-sv_cn/<clip>.pt`, as the public preparation scripts write them, so that a data set moves to and from their WebUI.
+`<clip>` is a file name with its extension.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from GPT_SoVITS.audio import resample
 from GPT_SoVITS.errors import AudioError, TrainingDataError
 
 TEXT_FILE = "2-name2text.txt"
+TEXT_FEATURES_FOLDER = "3-bert"
 CONTENT_FOLDER = "4-cnhubert"
 WAVE_FOLDER = "5-wav32k"
 SEMANTIC_FILE = "6-name2semantic.tsv"
+SPEAKER_FOLDER = "7-sv_cn"
 SEMANTIC_HEADER = "item_name\tsemantic_audio"
 
 _LOUDEST_PEAK = 2.2
@@ -178,7 +181,7 @@ def _mixed(samples: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
 
 
 def save_features(path: Path, features: Tensor) -> None:
-    """Write content features float [1, channels, frames] so that a weights-only load reads them."""
+    """Write a tensor in its own dtype so that a weights-only load reads it."""
     torch.save(features.detach().cpu().contiguous(), path)
 
 
@@ -188,13 +191,33 @@ def load_features(path: Path, channels: int) -> Tensor:
     Raises:
         TrainingDataError: the file is damaged or of another shape.
     """
+    features = _load_tensor(path)
+    if features.dim() != 3 or features.shape[:2] != (1, channels):
+        raise TrainingDataError(f"the features {path.name} are not of shape [1, {channels}, frames]; make them again")
+    return features.float()
+
+
+def load_matrix(path: Path, shape: tuple[int, int]) -> Tensor:
+    """Read a tensor of exactly this shape, float32: text features [width, phones] or a speaker vector [1, width].
+
+    Raises:
+        TrainingDataError: the file is missing, damaged or of another shape.
+    """
+    matrix = _load_tensor(path)
+    if matrix.shape != shape:
+        found = list(matrix.shape)
+        raise TrainingDataError(f"{path.parent.name}/{path.name} is of shape {found}, not {list(shape)}; make it again")
+    return matrix.float()
+
+
+def _load_tensor(path: Path) -> Tensor:
     try:
         features = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise TrainingDataError(f"the features {path.name} cannot be read; run the feature steps again") from error
-    if not isinstance(features, Tensor) or features.dim() != 3 or features.shape[:2] != (1, channels):
-        raise TrainingDataError(f"the features {path.name} are not of shape [1, {channels}, frames]; make them again")
-    return features.float()
+    if not isinstance(features, Tensor):
+        raise TrainingDataError(f"{path.name} does not hold features; run the feature steps again")
+    return features.detach()
 
 
 def ids_of_codes(codes: Sequence[int]) -> Tensor:

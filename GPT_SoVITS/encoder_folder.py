@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from GPT_SoVITS.checkpoint_files import ZIP_MARK, read_untrusted
+from GPT_SoVITS.checkpoint_files import read_untrusted
+from GPT_SoVITS.checkpoint_versions import ZIP_MARK
 from GPT_SoVITS.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -80,8 +81,7 @@ def _read_pickled(folder: Path) -> dict[str, Any]:
     path = folder / PICKLED_FILE
     if not path.exists():
         raise CheckpointError(f"{folder} holds neither {SAFETENSORS_FILE} nor {PICKLED_FILE}; copy the folder again")
-    content, _ = read_untrusted(path, frozenset({ZIP_MARK}))
-    return content
+    return read_untrusted(path, frozenset({ZIP_MARK})).content
 
 
 def _current(name: str) -> str:
@@ -118,7 +118,7 @@ def install_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Pat
         if found.shape != expected.shape:
             shapes = f"{list(found.shape)}, this model has {list(expected.shape)}"
             raise CheckpointError(f"{source}: the weight {name} has shape {shapes}")
-        value = found.detach().to(expected.dtype).contiguous()
+        value = found.detach().to(expected.dtype)
         if not torch.isfinite(value).all():
             raise CheckpointError(f"{source}: the weight {name} holds values that are not finite")
         state[name] = value

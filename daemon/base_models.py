@@ -19,6 +19,7 @@ from pathlib import Path
 from daemon.errors import InvalidInputError, StorageError
 from daemon.model_reader import ModelReader
 from GPT_SoVITS.base_files import PUBLIC_FAMILIES, BaseFile, files_of, models_home
+from GPT_SoVITS.durable import replacing, sync_folder
 from GPT_SoVITS.families import FamilyName
 
 RECORD = "models.json"
@@ -131,7 +132,7 @@ class ModelStore:
         target = self.home / path
         target.parent.mkdir(parents=True, exist_ok=True)
         incoming.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         self._write_record(self.record() | {path: facts})
         return Outcome(Verdict.TAKEN, path)
 
@@ -187,14 +188,9 @@ class ModelStore:
             raise InvalidInputError(f"{path} is damaged; delete it and run `sovits-daemon models verify`") from error
 
     def _write_record(self, record: dict[str, Recorded]) -> None:
-        path = self.home / RECORD
-        temporary = path.with_name(f".{RECORD}.{os.getpid()}")
         content = {"files": {name: asdict(facts) for name, facts in sorted(record.items())}}
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(content, stream, ensure_ascii=False, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        with replacing(self.home / RECORD) as stream:
+            stream.write(json.dumps(content, ensure_ascii=False, indent=1).encode())
 
     def _copy(self, source: Path, target: Path) -> str:
         """Copy to the models folder's file system and return the SHA-256 of what was written."""
@@ -293,14 +289,6 @@ def hash_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> str:

@@ -98,6 +98,9 @@ def job_config(config: Mapping[str, Any], settings: Settings) -> JobConfig:
         asr_device=settings.asr.device,
         asr_compute_type=settings.asr.compute_type,
         models_dir=str(settings.paths.models_dir or ""),
+        dpo=settings.training.dpo,
+        feature_processes=settings.training.feature_processes,
+        training_processes=settings.training.training_processes,
     )
 
 

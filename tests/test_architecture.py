@@ -24,6 +24,7 @@ DESCRIPTIONS = {
     "pipeline.listfile",
     "GPT_SoVITS.base_files",
     "GPT_SoVITS.base_release",
+    "GPT_SoVITS.durable",
     "GPT_SoVITS.errors",
     "GPT_SoVITS.families",
     "GPT_SoVITS.text.languages",

@@ -136,7 +136,8 @@ class SovitsModel(nn.Module):
         Raises:
             CheckpointError: the codebook was neither loaded nor fitted.
         """
-        with torch.no_grad():
+        # In float32 always: the codes of the data set were found so, and half precision would pick neighbours.
+        with torch.no_grad(), torch.autocast(ssl.device.type, enabled=False):
             return self.quantizer.encode(self.ssl_proj(ssl))
 
     def fit_codebook(self, features: Iterable[Tensor], generator: torch.Generator | None = None) -> None:
