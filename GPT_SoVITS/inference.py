@@ -171,7 +171,9 @@ class Voice:
     def _plan(self, text: str, language: str, reference: Reference, options: SpeakOptions) -> _Plan:
         lines = pieces_for_synthesis(text, language, options.cut_method)
         dictionary = dictionary_of(options.readings)
-        transcript = self._texts.transcript(reference.text, reference.language, dictionary)
+        transcript = None
+        if not self.family.gpt.is_aligned:
+            transcript = self._texts.transcript(reference.text, reference.language, dictionary)
         timbre = self._references.timbre(reference)
         return _Plan(
             lines=tuple(lines),
