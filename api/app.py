@@ -16,13 +16,13 @@ from api.audio import AudioController
 from api.characters import CharacterController
 from api.downloads import DownloadController
 from api.errors import answer_error
-from api.health import healthz, metrics, readyz
-from api.hosts import AllowedHosts
-from api.observe import Observer
 from api.event_routes import EventController
 from api.feed import Feed
+from api.health import healthz, metrics, readyz
+from api.hosts import AllowedHosts
 from api.inference import InferenceController
 from api.job_routes import JobController
+from api.observe import Observer
 from api.openapi import CompletePlugin
 from api.parameters import provider_of
 from api.polling import Answers

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SCRATCH = ".scratch"
 KEPT_DROPPED = 1000
-_MODULES = {
+MODULES = {
     StepName.CONVERT_AUDIO: "pipeline.convert",
     StepName.SLICE_AUDIO: "pipeline.slice",
     StepName.DENOISE_AUDIO: "pipeline.denoise",
@@ -52,7 +52,8 @@ def run_job(job: JobSpec, reporter: Reporter) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     present = (artifact for artifact in job.artifacts if _on_disk(root, artifact))
-    inputs = plan.Inputs(job.config, job.recordings, {edit.clip: edit for edit in job.edits}, plan.index(present))
+    edits = {edit.clip: edit for edit in job.edits}
+    inputs = plan.Inputs(job.config, job.recordings, edits, plan.index(present), job.readings)
     try:
         for step in steps_of(job.kind, job.config):
             _run_step(step.name, job, inputs, scratch, reporter)
@@ -73,7 +74,7 @@ def _run_step(name: StepName, job: JobSpec, inputs: plan.Inputs, scratch: Path, 
     context.check()
     work = plan.work_of(planned, inputs.config)
     reporter.send(Message(MessageType.STEP_STARTED, {"step": name, "items": len(planned.items), "work": work}))
-    module = importlib.import_module(_MODULES[name])
+    module = importlib.import_module(MODULES[name])
     if planned.stale or not planned.items:
         module.run(context)
     report = _report(name, inputs, context, time.monotonic() - began)

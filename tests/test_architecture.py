@@ -23,8 +23,11 @@ DESCRIPTIONS = {
     "pipeline.protocol",
     "pipeline.listfile",
     "GPT_SoVITS.base_files",
+    "GPT_SoVITS.base_release",
+    "GPT_SoVITS.durable",
     "GPT_SoVITS.errors",
     "GPT_SoVITS.families",
+    "GPT_SoVITS.text.dictionary",
     "GPT_SoVITS.text.languages",
     "GPT_SoVITS.whisper_files",
 }

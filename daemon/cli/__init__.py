@@ -20,8 +20,12 @@ COMMANDS = {
     "cancel": ("daemon.cli.jobs", "Cancel a job."),
     "retry": ("daemon.cli.jobs", "Run a failed or cancelled job again."),
     "say": ("daemon.cli.say", "Speak a text with a character's voice."),
+    "phones": ("daemon.cli.phones", "Show how a text is read: its languages and phones."),
     "report": ("daemon.cli.report", "Say how good a character's recordings are, and what would help."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
+    "models": ("daemon.cli.models", "List, import, download and check the public base weights."),
+    "export": ("daemon.cli.bundle", "Write a voice as GPT-SoVITS opens it."),
+    "import-voice": ("daemon.cli.bundle", "Take in a voice that was trained elsewhere."),
     "keys": ("daemon.cli.keys", "Make, list and revoke keys of the API."),
     "backup": ("daemon.cli.backup", "Write everything into one file, also while the service runs."),
     "restore": ("daemon.cli.backup", "Put a backup back, or only check one."),
@@ -43,7 +47,8 @@ class LazyGroup(click.Group):
         """Load one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
