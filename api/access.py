@@ -22,6 +22,8 @@ from daemon.keys import Caller, KnownKey, Scope
 from daemon.world import World
 
 CALLER = "caller"
+SPEAKERS = (Scope.READ, Scope.SPEAK)
+"""Who may follow and hear what is spoken: readers, and those who ask for it."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -52,7 +54,7 @@ def guard_of(world: World, answers: Answers) -> Guard:
         if presented is None and not needs_key_here and not known:
             connection.state[CALLER] = anonymous
             return
-        connection.state[CALLER] = _admitted(known, presented, scope_of(connection, handler))
+        connection.state[CALLER] = _admitted(known, presented, scopes_of(connection, handler))
 
     return guard
 
@@ -65,23 +67,23 @@ def presented_key(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     return connection.headers.get("x-api-key") or None
 
 
-def scope_of(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> Scope:
-    """Return what a route needs: what it says itself, else reading or writing by its method."""
+def scopes_of(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> tuple[Scope, ...]:
+    """Return the scopes that allow a route: those it names itself, else reading or writing by its method."""
     stated = handler.opt.get("scope")
     if stated is not None:
-        return Scope(stated)
+        return (stated,) if isinstance(stated, Scope) else tuple(stated)
     method = connection.scope.get("method", "GET")
-    return Scope.READ if method in _READING else Scope.WRITE
+    return (Scope.READ,) if method in _READING else (Scope.WRITE,)
 
 
-def _admitted(known: tuple[KnownKey, ...], presented: str | None, scope: Scope) -> Caller:
+def _admitted(known: tuple[KnownKey, ...], presented: str | None, scopes: tuple[Scope, ...]) -> Caller:
     if presented is None:
         raise UnauthorizedError("this needs a key; send it in the header Authorization: Bearer KEY")
     key = keys.match(known, presented)
     if key is None:
         raise UnauthorizedError("the key is not valid; ask the operator of this service for one")
-    if not key.allows(scope):
-        raise ForbiddenError(f"the key {key.name!r} does not allow this; it lacks the scope {scope}")
+    if not any(key.allows(scope) for scope in scopes):
+        raise ForbiddenError(f"the key {key.name!r} does not allow this; it lacks the scope {' or '.join(scopes)}")
     return key.caller
 
 

@@ -13,6 +13,7 @@ from litestar.openapi import OpenAPIConfig
 
 from api.access import guard_of, provide_caller
 from api.audio import AudioController
+from api.batch_routes import BatchController
 from api.characters import CharacterController
 from api.downloads import DownloadController
 from api.errors import answer_error
@@ -23,10 +24,12 @@ from api.hosts import AllowedHosts
 from api.inference import InferenceController
 from api.job_routes import JobController
 from api.observe import Observer
+from api.openai_routes import OpenAiController
 from api.openapi import CompletePlugin
 from api.parameters import provider_of
 from api.polling import Answers
 from api.root import RootController, service_version
+from api.sound import Listener
 from api.stopping import Stopping
 from api.training import TrainingController
 from api.transcripts import TranscriptController
@@ -49,6 +52,7 @@ _CONTROLLERS = [
     EventController,
     TranscriptController,
     VoiceController,
+    BatchController,
 ]
 
 
@@ -59,6 +63,7 @@ def create_app(settings: Settings) -> Litestar:
     answers = Answers(layout.database)
     stopping = Stopping()
     feed = Feed(world.database, stopping)
+    listener = Listener(world, answers, stopping)
 
     @asynccontextmanager
     async def living(_app: Litestar) -> AsyncIterator[None]:
@@ -75,12 +80,16 @@ def create_app(settings: Settings) -> Litestar:
         "answers": Provide(lambda: answers, sync_to_thread=False),
         "caller": Provide(provide_caller, sync_to_thread=False),
         "feed": Provide(lambda: feed, sync_to_thread=False),
+        "listener": Provide(lambda: listener, sync_to_thread=False),
     }
-    versioned = Router(
-        path=PREFIX, route_handlers=_CONTROLLERS, dependencies=dependencies, guards=[guard_of(world, answers)]
+    guarded = Router(
+        path="/",
+        route_handlers=[Router(path=PREFIX, route_handlers=_CONTROLLERS), OpenAiController],
+        dependencies=dependencies,
+        guards=[guard_of(world, answers)],
     )
     return Litestar(
-        route_handlers=[RootController, *_health(world, answers), versioned],
+        route_handlers=[RootController, *_health(world, answers), guarded],
         middleware=[Observer(layout.audit), AllowedHosts(settings.access.allowed_hosts)],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         lifespan=[living],

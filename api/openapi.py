@@ -15,6 +15,7 @@ from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from api.examples import EXAMPLES
+from api.openai_schemas import OpenAiError, OpenAiProblem
 from api.schemas import ErrorBody
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
@@ -35,7 +36,8 @@ ERRORS = {
     507: "the disk is full",
 }
 PREFIX = "/api/v1"
-SPEAKING = frozenset({"createInference"})
+OPENAI_PREFIX = "/v1/"
+SPEAKING = frozenset({"createInference", "createBatch", "createSpeech"})
 """Operations that count against the limit of sentences a minute."""
 _REFERENCE = "#/components/schemas/"
 
@@ -53,6 +55,7 @@ def complete(document: Document) -> Document:
     done: Document = json.loads(json.dumps(document))
     schemas = done["components"]["schemas"]
     schemas[ErrorBody.__name__] = _error_schema()
+    schemas[OpenAiError.__name__], schemas[OpenAiProblem.__name__] = _openai_error_schemas()
     for path, method, operation in operations(done):
         _add_errors(path, method, operation)
         _add_not_modified(method, operation)
@@ -107,10 +110,30 @@ def _error_schema() -> Document:
     }
 
 
+def _openai_error_schemas() -> tuple[Document, Document]:
+    """Return the errors on the routes in the shape of the public speech API."""
+    text, maybe = {"type": "string"}, {"oneOf": [{"type": "string"}, {"type": "null"}]}
+    problem = {
+        "title": OpenAiProblem.__name__,
+        "type": "object",
+        "required": ["code", "message", "param", "type"],
+        "properties": {"message": text, "type": text, "param": maybe, "code": maybe},
+    }
+    reference = {"$ref": f"{_REFERENCE}{OpenAiProblem.__name__}"}
+    outer = {
+        "title": OpenAiError.__name__,
+        "description": "Every error on these routes.",
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": reference},
+    }
+    return outer, problem
+
+
 def _add_errors(path: str, method: str, operation: Document) -> None:
     """Add the answers that a route gives when it cannot do what it is asked to."""
     codes = {400, 405, 500}
-    if path.startswith(PREFIX):
+    if path.startswith((PREFIX, OPENAI_PREFIX)):
         codes |= {401, 403, 503}
     if path == "/metrics":
         codes |= {401, 403}
@@ -125,7 +148,8 @@ def _add_errors(path: str, method: str, operation: Document) -> None:
     if "206" in operation["responses"]:
         codes |= {409, 416}
     for code in sorted(codes):
-        content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}{ErrorBody.__name__}"}}}
+        name = OpenAiError.__name__ if path.startswith(OPENAI_PREFIX) else ErrorBody.__name__
+        content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}{name}"}}}
         operation["responses"][str(code)] = {"description": ERRORS[code], "content": content}
 
 

@@ -85,7 +85,7 @@ def export(world: World, name: str, target: Path, reader: ModelReader | None = N
     """
     with world.database.read() as session:
         character = characters.get(session, name)
-        voice = inferences.active_voice(session, character)
+        voice = inferences.speaking_voice(session, character)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConflictError(f"{target} is there already; choose another --output")
     temporary = target.absolute().with_name(f".{target.name}.{os.getpid()}.part")

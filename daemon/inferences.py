@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from daemon import characters, dictionaries, events, limits, references, versions
+from daemon import characters, dictionaries, events, limits, references, speech_options, versions
 from daemon.character_config import job_config
 from daemon.database import Database
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
@@ -19,6 +19,7 @@ from daemon.keys import Caller
 from daemon.layout import Layout
 from daemon.names import base_name, recording_name
 from daemon.settings import Settings
+from daemon.speech_options import SpeechOptions
 from daemon.tables import Character, Inference, Status, Voice, now
 from GPT_SoVITS.errors import TextError
 from GPT_SoVITS.families import RANDOM_WEIGHTS
@@ -28,6 +29,8 @@ from pipeline.protocol import SpeakRequest
 logger = logging.getLogger(__name__)
 
 DEFAULT_LANGUAGE = "中文"
+SOUND = "sound"
+"""Key of an inference's detail: how much of it can be heard while it is being spoken."""
 MAX_ATTEMPTS = 2
 """A sentence during which the service ended this often has failed."""
 
@@ -49,6 +52,7 @@ class InferenceRequest:
     output_name: str | None = None
     voice_version: int | None = None
     """None: the version that is active when the sentence is spoken."""
+    options: SpeechOptions = SpeechOptions()
 
 
 def create(
@@ -66,24 +70,52 @@ def create(
         ConflictError: the character has no trained voice yet.
         RateLimitError: the caller has asked for too many in this minute.
     """
-    _check_texts(request, settings)
+    check(request, settings)
     with database.write() as session:
         if caller is not None:
             limits.count_sentences(session, settings.limits, caller)
-        character = _character(session, request.character_name)
-        speaking_voice(session, character, request.voice_version)
-        if request.ref_audio is not None:
-            references.resolve(session, layout, character, request.ref_audio)
-        inference = Inference(
-            id=uuid.uuid4().hex,
-            character_id=character.id,
-            character_name=character.name,
-            target_text=request.target_text,
-            request={**asdict(request), "character_name": character.name},
-        )
-        session.add(inference)
-        events.append(session, "inference.queued", character_id=character.id, inference=inference.id)
+        character = accept(session, layout, request)
+        return queue_one(session, character, request)
+
+
+def accept(session: Session, layout: Layout, request: InferenceRequest) -> Character:
+    """Return the character of a request that can be spoken now.
+
+    Raises:
+        NotFoundError, ConflictError, InvalidInputError: as `create`.
+    """
+    character = _character(session, request.character_name)
+    speaking_voice(session, character, request.voice_version)
+    for reference in (request.ref_audio, *request.options.other_references):
+        if reference is not None:
+            references.resolve(session, layout, character, reference)
+    return character
+
+
+def queue_one(
+    session: Session, character: Character, request: InferenceRequest, place: tuple[str, int] | None = None
+) -> Inference:
+    """Add an accepted sentence to the session; `place` is the batch that it belongs to and its position there."""
+    batch_id, position = place or (None, 0)
+    inference = Inference(
+        id=uuid.uuid4().hex,
+        character_id=character.id,
+        character_name=character.name,
+        target_text=request.target_text,
+        request={**asdict(request), "character_name": character.name},
+        batch_id=batch_id,
+        batch_position=position,
+    )
+    session.add(inference)
+    events.append(session, "inference.queued", character_id=character.id, inference=inference.id)
     return inference
+
+
+def request_of(inference: Inference) -> InferenceRequest:
+    """Return the request as it was accepted."""
+    fields = dict(inference.request)
+    options = speech_options.from_plain(fields.pop("options", {}))
+    return InferenceRequest(**fields, options=options)
 
 
 def get(session: Session, inference_id: str) -> Inference:
@@ -163,6 +195,53 @@ def _caveats(session: Session, inference: Inference) -> list[str]:
     return ["this voice was trained from random weights; it is noise with the rhythm of speech, not a usable voice"]
 
 
+def sounded(database: Database, inference_id: str, facts: Mapping[str, Any]) -> None:
+    """Record how much of a running sentence can be heard already: {path, offset, bytes, sample_rate_hz}."""
+    with database.write() as session:
+        inference = session.get(Inference, inference_id)
+        if inference is not None and inference.status == Status.RUNNING:
+            inference.detail = {**inference.detail, SOUND: dict(facts)}
+            session.add(inference)
+
+
+def cancel(database: Database, inference_id: str) -> Inference:
+    """Stop a sentence: one that waits ends at once, one that is being spoken as soon as the voice worker hears of it.
+
+    A sentence that has ended already is left as it is.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    with database.write() as session:
+        inference = get(session, inference_id)
+        request_cancel(session, inference)
+        return inference
+
+
+def request_cancel(session: Session, inference: Inference) -> None:
+    """Stop a sentence; see `cancel`."""
+    if inference.status == Status.PENDING:
+        _end(session, inference, Status.CANCELLED)
+    elif inference.status == Status.RUNNING:
+        inference.cancel_requested = True
+        session.add(inference)
+
+
+def cancel_is_requested(database: Database, inference_id: str) -> bool:
+    """Whether somebody wants a running sentence to stop."""
+    with database.read() as session:
+        inference = session.get(Inference, inference_id)
+        return inference is None or inference.cancel_requested
+
+
+def cancelled(database: Database, inference_id: str) -> None:
+    """Record that a sentence was stopped as asked."""
+    with database.write() as session:
+        inference = session.get(Inference, inference_id)
+        if inference is not None:
+            _end(session, inference, Status.CANCELLED)
+
+
 def fail(database: Database, inference_id: str, sentence: str) -> None:
     """Record why a sentence was not spoken."""
     with database.write() as session:
@@ -178,7 +257,9 @@ def recover(database: Database) -> int:
     with database.write() as session:
         left = session.exec(select(Inference).where(Inference.status == Status.RUNNING)).all()
         for inference in left:
-            if inference.attempt >= MAX_ATTEMPTS:
+            if inference.cancel_requested:
+                _end(session, inference, Status.CANCELLED)
+            elif inference.attempt >= MAX_ATTEMPTS:
                 inference.error_message = f"the service ended {inference.attempt} times while this was being spoken"
                 _end(session, inference, Status.FAILED)
             else:
@@ -205,7 +286,8 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
     character = session.get(Character, inference.character_id) if inference.character_id is not None else None
     if character is None:
         raise NotFoundError(f"character {inference.character_name!r} does not exist any more")
-    request = InferenceRequest(**inference.request)
+    request = request_of(inference)
+    options = request.options
     voice = speaking_voice(session, character, request.voice_version)
     reference = _reference(session, layout, character, request)
     config = job_config(character.config, settings)
@@ -225,6 +307,19 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         asr_model=config.asr_model,
         device=settings.gpu.device,
         readings=dictionaries.readings(layout, character.name),
+        other_references=tuple(
+            str(references.resolve(session, layout, character, name).path) for name in options.other_references
+        ),
+        seed=options.seed,
+        cut_method=options.cut_method,
+        speed=options.speed,
+        pause_s=options.pause_s,
+        batch_size=options.batch_size,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        temperature=options.temperature,
+        repetition_penalty=options.repetition_penalty,
+        verify_words=options.verify_words,
     )
 
 
@@ -240,7 +335,13 @@ def _reference(
     return references.Reference(found.path, request.ref_text or "", mode_of(request.ref_language or DEFAULT_LANGUAGE))
 
 
-def _check_texts(request: InferenceRequest, settings: Settings) -> None:
+def check(request: InferenceRequest, settings: Settings) -> None:
+    """Refuse texts and options that cannot be spoken.
+
+    Raises:
+        InvalidInputError: names the field.
+    """
+    request.options.check()
     if not request.target_text.strip():
         raise InvalidInputError("target_text: there is nothing to speak")
     limit = settings.inference.max_text_characters
@@ -266,8 +367,9 @@ def _character(session: Session, name: str | None) -> Character:
 
 
 def _waiting() -> Any:
-    oldest_first = (col(Inference.created_at), col(Inference.id))
-    return select(Inference).where(Inference.status == Status.PENDING).order_by(*oldest_first).limit(1)
+    # Somebody waits for a single sentence; the hundreds of a batch come after it.
+    order = (col(Inference.batch_id).is_not(None), col(Inference.created_at), col(Inference.batch_position))
+    return select(Inference).where(Inference.status == Status.PENDING).order_by(*order, col(Inference.id)).limit(1)
 
 
 def _end(session: Session, inference: Inference, status: Status) -> None:

@@ -228,7 +228,29 @@ class Inference(SQLModel, table=True):
     """Relative to the work directory."""
     error_message: str | None = None
     detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    """Voice used, warnings, seconds of audio, seconds it took."""
+    """Voice used, warnings, seconds of audio, seconds it took; while it is spoken, how much can be heard."""
+    batch_id: str | None = Field(
+        default=None,
+        sa_column=Column(String, ForeignKey("speechbatch.id", ondelete="CASCADE"), nullable=True, index=True),
+    )
+    batch_position: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
+
+
+class SpeechBatch(SQLModel, table=True):
+    """Many sentences that are asked for and given out together."""
+
+    id: str = Field(primary_key=True)
+    """32 hexadecimal digits."""
+    character_id: int | None = Field(
+        sa_column=Column(Integer, ForeignKey("character.id", ondelete="SET NULL"), nullable=True, index=True)
+    )
+    character_name: str
+    sound_format: str
+    names: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """File names of the sounds without extension, by position."""
+    starts_s: list[float] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+    """When each is to begin, for subtitles; then a track with all of them is made as well."""
+    created_at: datetime = _time()
 
 
 class Voice(SQLModel, table=True):

@@ -133,6 +133,27 @@ class SpeakCancel:
     """The request's id."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackItem:
+    """One spoken sentence that goes into an archive."""
+
+    path: str
+    name: str
+    """Its file name there, without extension."""
+    text: str
+    start_s: float | None
+    """When it is to begin in the common track; None: there is no track."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackOrder:
+    """An archive to make; read by `python -m pipeline.pack` from standard input."""
+
+    target: str
+    sound_format: str
+    items: tuple[PackItem, ...]
+
+
 class MessageType(StrEnum):
     """What a worker can say."""
 
