@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Router
+from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.routes import HTTPRoute
+from litestar.types import Message, Scope
 
 from api.audio import AudioController
 from api.characters import CharacterController
@@ -75,12 +78,26 @@ def create_app(settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=[RootController, versioned],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
+        before_send=[_tell_methods],
         lifespan=[living],
         openapi_config=_documents(),
         request_max_body_size=MAX_BODY_BYTES,
         debug=False,
         logging_config=None,
     )
+
+
+async def _tell_methods(message: Message, scope: Scope) -> None:
+    """Name all methods of an address in the answer to OPTIONS; Litestar knows only those of its first handler."""
+    if message["type"] != "http.response.start" or scope.get("method") != "OPTIONS" or message["status"] >= 400:
+        return
+    methods = {
+        method
+        for route in scope["litestar_app"].routes
+        if isinstance(route, HTTPRoute) and route.path_format == scope["path_template"]
+        for method in route.methods
+    }
+    MutableScopeHeaders(message)["allow"] = ", ".join(sorted(methods))
 
 
 def _documents() -> OpenAPIConfig:
