@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Router
+from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.routes import HTTPRoute
+from litestar.types import Message, Scope
 
 from api.access import guard_of, provide_caller
 from api.audio import AudioController
@@ -92,6 +95,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[RootController, *_health(world, answers), guarded],
         middleware=[Observer(layout.audit), AllowedHosts(settings.access.allowed_hosts)],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
+        before_send=[_tell_methods],
         lifespan=[living],
         openapi_config=_documents(),
         request_max_body_size=MAX_BODY_BYTES,
@@ -109,6 +113,19 @@ def _health(world: World, answers: Answers) -> list[Any]:
 
 def _plain(world: World) -> dict[str, Provide]:
     return {"unchecked_world": Provide(lambda: world, sync_to_thread=False)}
+
+
+async def _tell_methods(message: Message, scope: Scope) -> None:
+    """Name all methods of an address in the answer to OPTIONS; Litestar knows only those of its first handler."""
+    if message["type"] != "http.response.start" or scope.get("method") != "OPTIONS" or message["status"] >= 400:
+        return
+    methods = {
+        method
+        for route in scope["litestar_app"].routes
+        if isinstance(route, HTTPRoute) and route.path_format == scope["path_template"]
+        for method in route.methods
+    }
+    MutableScopeHeaders(message)["allow"] = ", ".join(sorted(methods))
 
 
 def _documents() -> OpenAPIConfig:

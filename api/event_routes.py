@@ -26,14 +26,17 @@ HEARTBEAT_S = 15.0
 """Keeps proxies from closing a quiet stream."""
 HEARTBEAT = '{"kind":"heartbeat"}'
 RECONNECT_MS = 2000
+NOW = -1
 GOING_AWAY = 1001
 REFUSED = 1008
 TRY_LATER = 1013
 
-After = Annotated[int | None, QueryParameter(ge=0, le=LARGEST_ID, description="only events behind this id")]
-JobFilter = Annotated[int | None, QueryParameter(ge=1, le=LARGEST_ID, description="only events of this job")]
+After = Annotated[
+    int, QueryParameter(ge=-1, le=LARGEST_ID, description="only events behind this id; -1: from now on, or the newest")
+]
+JobFilter = Annotated[int, QueryParameter(ge=0, le=LARGEST_ID, description="only events of this job; 0: of all")]
 KindFilter = Annotated[
-    str | None, QueryParameter(description="only events of this kind: job.finished, or job for all about jobs")
+    str, QueryParameter(description="only events of this kind: job.finished, or job for all about jobs")
 ]
 STREAM = ResponseSpec(
     str,
@@ -53,17 +56,17 @@ class EventController(Controller):
     def list_after(
         self,
         world: WorldDependency,
-        after: After = None,
-        character: CharacterFilter = None,
-        job: JobFilter = None,
-        kind: KindFilter = None,
+        after: After = NOW,
+        character: CharacterFilter = "",
+        job: JobFilter = 0,
+        kind: KindFilter = "",
         limit: Limit = 100,
     ) -> EventPage:
         """List events in their order: those behind `after`, or else the newest."""
         wanted = _filter(world, character, job, kind)
         with world.database.read() as session:
             latest = feeds.newest_id(session)
-            place = after if after is not None else max(0, latest - limit)
+            place = after if after != NOW else max(0, latest - limit)
             found = []
             while len(found) < limit:
                 batch = feeds.select_after(session, place, feeds.BATCH)
@@ -79,10 +82,10 @@ class EventController(Controller):
         request: Request[Any, Any, Any],
         world: WorldDependency,
         feed: FeedDependency,
-        after: After = None,
-        character: CharacterFilter = None,
-        job: JobFilter = None,
-        kind: KindFilter = None,
+        after: After = NOW,
+        character: CharacterFilter = "",
+        job: JobFilter = 0,
+        kind: KindFilter = "",
     ) -> ASGIApp:
         """Follow events as Server-Sent Events, from now on or from behind `after`.
 
@@ -99,10 +102,10 @@ class EventController(Controller):
         socket: WebSocket[Any, Any, Any],
         world: WorldDependency,
         feed: FeedDependency,
-        after: After = None,
-        character: CharacterFilter = None,
-        job: JobFilter = None,
-        kind: KindFilter = None,
+        after: After = NOW,
+        character: CharacterFilter = "",
+        job: JobFilter = 0,
+        kind: KindFilter = "",
     ) -> None:
         """Follow the same events over a WebSocket, one JSON text a message; `{"kind": "heartbeat"}` in between."""
         try:
@@ -188,11 +191,11 @@ async def _until_stopped(feed: Feed, group: anyio.abc.TaskGroup) -> None:
     group.cancel_scope.cancel()
 
 
-async def _place(feed: Feed, last: int | None, after: int | None) -> int:
+async def _place(feed: Feed, last: int | None, after: int) -> int:
     """Return where to begin; a place in the future (of another database, say) means now."""
     latest = await feed.latest()
     wanted = last if last is not None else after
-    return latest if wanted is None else min(wanted, latest)
+    return latest if wanted == NOW else min(wanted, latest)
 
 
 def _last_event_id(header: str | None) -> int | None:
@@ -203,9 +206,9 @@ def _last_event_id(header: str | None) -> int | None:
     return min(int(header[:19]), LARGEST_ID)
 
 
-def _filter(world: World, character: str | None, job: int | None, kind: str | None) -> Filter:
-    if character is None:
-        return Filter(job_id=job, kind=kind)
+def _filter(world: World, character: str, job: int, kind: str) -> Filter:
+    if not character:
+        return Filter(job_id=job or None, kind=kind or None)
     with world.database.read() as session:
         found = characters.get(session, character)
-    return Filter(found.id, found.name, job, kind)
+    return Filter(found.id, found.name, job or None, kind or None)

@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 
 from api.describe import curves_of, job_info, job_steps
 from api.jobs import refuse_unprocessed
-from api.parameters import LARGEST_ID, CharacterFilter, JobNumber, Limit, Offset, WorldDependency
+from api.parameters import LARGEST_ID, CharacterFilter, JobNumber, Limit, Offset, WorldDependency, one_of
 from api.schemas_jobs import Curves, JobDetail, JobInfo, JobLog, JobPage
 from daemon import characters, curves, forecast, job_log, queue
 from daemon.errors import ConflictError
@@ -18,12 +18,15 @@ from daemon.staleness import JobKind
 from daemon.tables import Character, Job, Status
 from daemon.world import World
 
-Kind = Annotated[JobKind | None, QueryParameter(description="process or train")]
+Kind = Annotated[str, QueryParameter(enum=["", *JobKind], description="only jobs of this kind")]
+Standing = Annotated[str, QueryParameter(enum=["", *Status], description="only jobs that stand so")]
 Tail = Annotated[int, QueryParameter(ge=1, le=5000, description="how many of the newest lines")]
 AfterStep = Annotated[
     int, QueryParameter(ge=0, le=LARGEST_ID, description="only points behind this step of the training")
 ]
-Training = Annotated[curves.Training | None, QueryParameter(description="one of the two trainings; left out: both")]
+Training = Annotated[
+    str, QueryParameter(enum=["", *curves.Training], description="one of the two trainings; left out: both")
+]
 
 
 class JobController(Controller):
@@ -36,16 +39,17 @@ class JobController(Controller):
     def list_all(
         self,
         world: WorldDependency,
-        character: CharacterFilter = None,
-        kind: Kind = None,
-        status: Annotated[Status | None, QueryParameter(description="only jobs that stand so")] = None,
+        character: CharacterFilter = "",
+        kind: Kind = "",
+        status: Standing = "",
         limit: Limit = 50,
         offset: Offset = 0,
     ) -> JobPage:
         """List jobs, newest first."""
         with world.database.read() as session:
-            mine = characters.get(session, character).id if character is not None else None
-            found = queue.listing(session, queue.Wanted(mine, kind, status), limit, offset)
+            mine = characters.get(session, character).id if character else None
+            wanted = queue.Wanted(mine, one_of(JobKind, "kind", kind), one_of(Status, "status", status))
+            found = queue.listing(session, wanted, limit, offset)
         return JobPage(jobs=[job_info(job, name) for job, name in found])
 
     @get("/{job_id:int}", operation_id="showJob", sync_to_thread=True)
@@ -92,7 +96,7 @@ class JobController(Controller):
         self,
         world: WorldDependency,
         job_id: JobNumber,
-        step: Training = None,
+        step: Training = "",
         after: AfterStep = 0,
         limit: Annotated[int, QueryParameter(ge=1, le=10_000, description="points a training at most")] = 1000,
     ) -> Curves:
@@ -100,7 +104,8 @@ class JobController(Controller):
         with world.database.read() as session:
             job = queue.get(session, job_id)
             files = curves.files_of(session, world.layout, job)
-        wanted = (step,) if step is not None else tuple(curves.Training)
+        one = one_of(curves.Training, "step", step)
+        wanted = (one,) if one is not None else tuple(curves.Training)
         return Curves(job_id=job_id, curves=curves_of(files, wanted, after, limit))
 
 

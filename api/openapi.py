@@ -17,6 +17,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from api.examples import EXAMPLES
 from api.openai_schemas import OpenAiError, OpenAiProblem
 from api.schemas import ErrorBody
+from daemon.character_config import CharacterConfig
+from daemon.names import MAX_CHARACTERS
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
 Document = dict[str, Any]
@@ -39,6 +41,12 @@ PREFIX = "/api/v1"
 OPENAI_PREFIX = "/v1/"
 SPEAKING = frozenset({"createInference", "createBatch", "createSpeech"})
 """Operations that count against the limit of sentences a minute."""
+NAME = {
+    "minLength": 1,
+    "maxLength": MAX_CHARACTERS,
+    "pattern": r"^[\p{L}\p{Nd}_-][\p{L}\p{M}\p{Nd}_-]*$",
+    "description": "letters of any script, digits, _ and -",
+}
 _REFERENCE = "#/components/schemas/"
 
 
@@ -59,10 +67,9 @@ def complete(document: Document) -> Document:
     for path, method, operation in operations(done):
         _add_errors(path, method, operation)
         _add_not_modified(method, operation)
-        for parameter in operation.get("parameters", ()):
-            parameter["schema"] = _without_null(parameter["schema"])
-        for media in _media_types(operation):
+        for _, media in media_types(operation):
             _add_example(media)
+    _constrain(schemas)
     for name in _bodies(done):
         schemas[name]["additionalProperties"] = False  # unknown fields are refused, by name
     return done
@@ -73,6 +80,12 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
+
+
+def media_types(operation: Document) -> Iterator[tuple[str, Document]]:
+    """Yield each body of an operation with its media type: what is sent and what is answered."""
+    for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+        yield from holder.get("content", {}).items()
 
 
 def text_of(document: Document) -> str:
@@ -130,6 +143,19 @@ def _openai_error_schemas() -> tuple[Document, Document]:
     return outer, problem
 
 
+def _constrain(schemas: Document) -> None:
+    """Say what the handlers check themselves: a character's config, and its name."""
+    known = CharacterConfig.model_json_schema()["properties"]
+    for name, limits in known.items():
+        schemas["ConfigBody"]["properties"][name] = {key: limits[key] for key in limits if key != "title"}
+    schemas["ConfigBody"]["properties"]["character_name"] |= NAME
+    schemas["CreateCharacterBody"]["properties"]["character_name"] |= NAME
+    schemas["RenameBody"]["properties"]["new_name"] |= NAME
+    for name in ("ref_language", "target_language"):
+        schemas["InferenceBody"]["properties"][name] |= {"examples": ["中文", "english", "ja", "中英混合"]}
+    schemas["InferenceBody"]["properties"]["target_text"]["minLength"] = 1
+
+
 def _add_errors(path: str, method: str, operation: Document) -> None:
     """Add the answers that a route gives when it cannot do what it is asked to."""
     codes = {400, 405, 500}
@@ -158,12 +184,6 @@ def _add_not_modified(method: str, operation: Document) -> None:
         operation["responses"]["304"] = {"description": "the client has this version already (If-None-Match)"}
 
 
-def _media_types(operation: Document) -> Iterator[Document]:
-    holders = [operation.get("requestBody", {}), *operation["responses"].values()]
-    for holder in holders:
-        yield from holder.get("content", {}).values()
-
-
 def _add_example(media: Document) -> None:
     schema = media.get("schema", {})
     name = schema.get("$ref", "").removeprefix(_REFERENCE)
@@ -172,15 +192,6 @@ def _add_example(media: Document) -> None:
         media["example"] = EXAMPLES[name]
     elif inner in EXAMPLES:
         media["example"] = [EXAMPLES[inner]]
-
-
-def _without_null(schema: Document) -> Document:
-    """Return the schema of a parameter, which can be left out but never be null."""
-    choices = [each for each in schema.get("oneOf", ()) if each != {"type": "null"}]
-    if len(choices) != 1:
-        return schema
-    rest = {key: value for key, value in schema.items() if key != "oneOf"}
-    return {**choices[0], **rest}
 
 
 def _bodies(document: Document) -> set[str]:

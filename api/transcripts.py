@@ -16,7 +16,7 @@ from msgspec import UNSET
 from api.describe import clip_info, data_report_info
 from api.downloads import METHODS, SOUND, by_method, file_responses
 from api.files import FileAnswer
-from api.parameters import CharacterName, Limit, Offset, WorldDependency
+from api.parameters import CharacterName, Limit, Offset, WorldDependency, one_of
 from api.schemas_report import DataReport
 from api.schemas_transcripts import ClipEdit, ClipInfo, ClipPage, ListImported
 from daemon import characters, clips, data_report, transcript_edits, transcript_lists
@@ -27,6 +27,8 @@ from daemon.world import World
 
 MAX_LIST_BYTES = 20_000_000
 ClipName = Annotated[str, PathParameter(description="name of a clip")]
+State = Annotated[str, QueryParameter(query="state", enum=["", *ClipState], description="only clips that stand so")]
+Form = Annotated[str, QueryParameter(enum=["", *Variant], description="left out: denoised, where there is such a file")]
 LIST_EXAMPLE = "sliced_audio/a.wav_0000000000_0000160000.wav|小明|ZH|你好，世界。"
 LIST_RESPONSE = ResponseSpec(
     str, description="path|speaker|language|text", media_type=MediaType.TEXT, generate_examples=False
@@ -39,7 +41,9 @@ class ListOperation(Operation):
 
     def __post_init__(self) -> None:
         """Add the body."""
-        schema = Schema(type=OpenAPIType.STRING, description="path|speaker|language|text", examples=[LIST_EXAMPLE])
+        schema = Schema(
+            type=OpenAPIType.STRING, min_length=1, description="path|speaker|language|text", examples=[LIST_EXAMPLE]
+        )
         self.request_body = RequestBody(content={"text/plain": OpenAPIMediaType(schema=schema)}, required=True)
 
 
@@ -54,18 +58,17 @@ class TranscriptController(Controller):
         self,
         world: WorldDependency,
         character_name: CharacterName,
-        clip_state: Annotated[
-            ClipState | None, QueryParameter(query="state", description="only clips of which")
-        ] = None,
-        recording: Annotated[str | None, QueryParameter(description="only clips of this recording")] = None,
+        clip_state: State = "",
+        recording: Annotated[str, QueryParameter(description="only clips of this recording")] = "",
         sort: Annotated[Order, QueryParameter(description="confidence: the least certain first")] = Order.NAME,
         limit: Limit = 100,
         offset: Offset = 0,
     ) -> ClipPage:
         """List clips with their transcripts."""
+        state = one_of(ClipState, "state", clip_state)
         with world.database.read() as session:
             found = clips.of_character(session, world.settings, characters.get(session, character_name))
-        wanted = [clip for clip in found if clip_state in (None, clip.state) and recording in (None, clip.recording)]
+        wanted = [clip for clip in found if state in (None, clip.state) and recording in ("", clip.recording)]
         page = clips.ordered(wanted, sort)[offset : offset + limit]
         return ClipPage(total=len(wanted), clips=[clip_info(clip) for clip in page])
 
@@ -83,15 +86,13 @@ class TranscriptController(Controller):
         world: WorldDependency,
         character_name: CharacterName,
         clip: ClipName,
-        variant: Annotated[
-            Variant | None, QueryParameter(description="left out: denoised, where there is such a file")
-        ] = None,
+        variant: Form = "",
     ) -> ASGIApp:
         """Hear a clip; with HTTP ranges."""
         with world.database.read() as session:
             character = characters.get(session, character_name)
             found = clips.get(session, world.settings, character, clip)
-        path = clips.audio_path(world.layout, character.name, found.name, variant)
+        path = clips.audio_path(world.layout, character.name, found.name, one_of(Variant, "variant", variant))
         return FileAnswer(path, path.name, attachment=False)
 
     @put("/clips/{clip:str}", operation_id="editClip", status_code=200, sync_to_thread=True)
@@ -137,6 +138,8 @@ class TranscriptController(Controller):
     ) -> ListImported:
         """Import a list file; each line corrects the clip or the recording of that base name."""
         body = await request.body()
+        if not body:
+            raise InvalidInputError("the body is missing: send the list file, path|speaker|language|text in each line")
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
