@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from GPT_SoVITS.checkpoint_files import ZIP_MARK, read_untrusted
+from GPT_SoVITS.checkpoint_files import read_untrusted
+from GPT_SoVITS.checkpoint_versions import ZIP_MARK
 from GPT_SoVITS.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -80,8 +81,7 @@ def _read_pickled(folder: Path) -> dict[str, Any]:
     path = folder / PICKLED_FILE
     if not path.exists():
         raise CheckpointError(f"{folder} holds neither {SAFETENSORS_FILE} nor {PICKLED_FILE}; copy the folder again")
-    content, _ = read_untrusted(path, frozenset({ZIP_MARK}))
-    return content
+    return read_untrusted(path, frozenset({ZIP_MARK})).content
 
 
 def _current(name: str) -> str:

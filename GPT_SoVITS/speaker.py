@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from GPT_SoVITS.base_files import base_files, missing_model
-from GPT_SoVITS.checkpoint_files import ZIP_MARK, read_untrusted
+from GPT_SoVITS.checkpoint_files import read_untrusted
+from GPT_SoVITS.checkpoint_versions import ZIP_MARK
 from GPT_SoVITS.encoder_folder import install_weights
 from GPT_SoVITS.errors import AudioError
 from GPT_SoVITS.families import Family
@@ -81,7 +82,7 @@ def load_speaker_encoder(path: Path, device: str = "cpu") -> SpeakerEncoder:
     Raises:
         CheckpointError: the file is damaged or holds another kind of model.
     """
-    weights, _ = read_untrusted(path, frozenset({ZIP_MARK}))
+    weights = read_untrusted(path, frozenset({ZIP_MARK})).content
     with torch.device("meta"):
         network = ERes2NetV2()
     install_weights(network, weights, path)

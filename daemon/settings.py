@@ -71,6 +71,13 @@ class PathSettings(_Section):
     """Public base weights; empty: GPT_SoVITS/pretrained_models of the installation."""
 
 
+class ModelSettings(_Section):
+    """Public base weights."""
+
+    mirror: str = Field(default="", pattern="^(https?://.+)?$")
+    """Address of a mirror of the hub for `models pull`; empty: HF_ENDPOINT, else the hub itself."""
+
+
 class GpuSettings(_Section):
     """Devices."""
 
@@ -180,6 +187,7 @@ class Settings(_Section):
 
     server: ServerSettings = ServerSettings()
     paths: PathSettings = PathSettings()
+    models: ModelSettings = ModelSettings()
     gpu: GpuSettings = GpuSettings()
     training: TrainingSettings = TrainingSettings()
     inbox: InboxSettings = InboxSettings()

@@ -34,7 +34,7 @@ def make(context: StepContext, group: Group) -> None:
     items, left_out = load_sovits_items(context.experiment, names, texts, at.family, recipe)
     leave_out(context, left_out)
     model = start_sovits(at.family, config.seed, config.models_dir)
-    critic = start_discriminator(at.family, config.seed)
+    critic = start_discriminator(at.family, config.seed, config.models_dir)
     found = len(complete_clips(context.experiment, names, texts, at.family))
     setup = SovitsSetup(at.family, recipe, at.compute, config.batch_size, group, found)
     trainee = SovitsTrainee(model, critic, items, setup)

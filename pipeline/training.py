@@ -21,6 +21,7 @@ from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, family
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, Trainee, run_training
 from GPT_SoVITS.training.parallel import ALONE, Group
 from GPT_SoVITS.training.sovits_data import LeftOut
+from GPT_SoVITS.training.start import base_name
 from pipeline.children import child_specs, run_children
 from pipeline.context import Dropped, StepContext
 from pipeline.plan import Item
@@ -33,10 +34,11 @@ MODELS = "models"
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a training stands: its one item, the family, the device, the folder of its checkpoints, its processes."""
+    """Where a training stands: its one item, family and base, the device, the checkpoints' folder, the processes."""
 
     item: Item
     family: Family
+    trained_from: str
     compute: Compute
     folder: Path
     group: Group
@@ -81,11 +83,15 @@ def ground(context: StepContext, logs: str, group: Group) -> Ground:
     config = context.inputs.config
     chosen = family(config.family)
     compute = choose_compute("auto", config.gpu_id)
-    allow_fast_products()
+    if compute.device.type == "cuda":
+        allow_fast_products()
     logger.info("training on %s, process %d of %d", compute.reason, group.rank + 1, group.size)
     context.notes.append(compute.reason if group.size == 1 else f"{group.size} processes, {compute.reason}")
-    context.notes.append(f"from {RANDOM_WEIGHTS}: not a usable voice")
-    return Ground(context.plan.items[0], chosen, compute, context.experiment / f"{logs}_{chosen.name}", group)
+    trained_from = base_name(chosen, config.models_dir)
+    context.notes.append(f"from {trained_from}{': not a usable voice' if trained_from == RANDOM_WEIGHTS else ''}")
+    return Ground(
+        context.plan.items[0], chosen, trained_from, compute, context.experiment / f"{logs}_{chosen.name}", group
+    )
 
 
 def clips_of(item: Item, step: str) -> list[str]:
@@ -116,4 +122,4 @@ def facts(at: Ground, outcome: Outcome, clips: Sequence[Any]) -> dict[str, Any]:
         "device": at.compute.reason,
         "losses": {name: round(value, 5) for name, value in outcome.losses.items()},
     }
-    return {"family": str(at.family.name), "trained_from": RANDOM_WEIGHTS, "metrics": metrics}
+    return {"family": str(at.family.name), "trained_from": at.trained_from, "metrics": metrics}
