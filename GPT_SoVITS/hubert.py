@@ -60,7 +60,7 @@ class HubertEncoder:
 
         try:
             with torch.device("meta"):
-                self._model = HubertModel(HubertConfig(**settings))
+                self._model: Any = HubertModel(HubertConfig(**settings))
         except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
             raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
         self._model.eval()

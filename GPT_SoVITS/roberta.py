@@ -59,7 +59,7 @@ class TextEncoder:
 
         try:
             with torch.device("meta"):
-                self._model = BertModel(BertConfig(**settings), add_pooling_layer=False)
+                self._model: Any = BertModel(BertConfig(**settings), add_pooling_layer=False)
         except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
             raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
         config = self._model.config
