@@ -5,11 +5,13 @@ Rules after Chao's grammar as speech synthesis commonly applies them; tones are 
 
 from __future__ import annotations
 
-import warnings
+import ast
 from dataclasses import dataclass
 from functools import cache
 
+from GPT_SoVITS.errors import ModelMissingError
 from GPT_SoVITS.text.mandarin.words import Word, halves
+from GPT_SoVITS.text.packages import package_file
 
 _PARTICLES = "吧呢哈啊呐噻嘛吖嗨呐哦哒额滴哩哟喽啰耶喔诶"
 _STRUCTURAL = "的地得"
@@ -27,6 +29,7 @@ _SYLLABLE_ER = frozenset(
 
 _MORE_NEUTRAL = frozenset({"学生"})
 _ALWAYS_ER = frozenset(str.split("范儿 小院儿 胡同儿 老汉儿 媳妇儿 撒欢儿 妥妥儿"))
+_ALWAYS_LIST, _NEVER_LIST = "must_neural_tone_words", "must_not_neural_tone_words"
 _NEVER_ER_PARTS = {"a", "j", "nr"}
 
 
@@ -40,14 +43,21 @@ class NeutralWords:
 
 @cache
 def neutral_words() -> NeutralWords:
-    """Return the word lists of the library misaki."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from misaki.tone_sandhi import ToneSandhi
+    """Return the word lists of the library misaki, read from its source: importing it would load a second jieba.
 
-    lists = ToneSandhi()
-    always = frozenset(lists.must_neural_tone_words) | _MORE_NEUTRAL
-    return NeutralWords(always, frozenset(lists.must_not_neural_tone_words))
+    Raises:
+        ModelMissingError: the library is not installed, or is a version without the lists.
+    """
+    source = package_file("misaki", "tone_sandhi.py")
+    lists: dict[str, frozenset[str]] = {}
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
+            name = node.targets[0].attr
+            if name in {_ALWAYS_LIST, _NEVER_LIST}:
+                lists[name] = frozenset(ast.literal_eval(node.value))
+    if len(lists) < 2:
+        raise ModelMissingError(f"{source} holds no lists of neutral tones; install the pinned version of misaki again")
+    return NeutralWords(lists[_ALWAYS_LIST] | _MORE_NEUTRAL, lists[_NEVER_LIST])
 
 
 def changed_tones(word: Word, tones: list[int]) -> list[int]:
