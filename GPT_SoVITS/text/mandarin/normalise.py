@@ -36,14 +36,17 @@ _DELETED = re.compile(r"[ —《》【】<>{}()（）#&@“”_|\\\r\t]")
 _TO_MARKS = {**TO_KEPT, ord("~"): "…", ord("^"): ",", ord("￥"): ",", ord(";"): ",", ord(":"): ",", ord("\n"): None}
 _INTERJECTIONS = str.maketrans("嗯呣", "恩母")
 _WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[A-Za-z][\w.+-]*@[\w.-]+[A-Za-z]|(?<=[A-Za-z])[./](?=[A-Za-z])")
-_NOT_SPOKEN = re.compile(r"[^\u4e00-\u9fa5!?…,.\-]")
+_NOT_SPOKEN = re.compile(r"[^\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff!?…,.]|[桛烪瓼]")
+"""What is neither Chinese nor a kept mark, and three characters that no dictionary reads."""
+_REPEATED = re.compile(r"([\u4e00-\u9fa5])々")
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 
 def normalise(text: str) -> str:
     """Return `text` as it is spoken: Chinese characters and the marks ! ? … , . only, no runs of marks."""
-    text = spoken(simplified(text)).translate(_INTERJECTIONS)
+    text = _REPEATED.sub(r"\1\1", simplified(text))
+    text = spoken(text).translate(_INTERJECTIONS)
     text = text.replace("...", "…").translate(_TO_MARKS)
     return collapse_runs(_NOT_SPOKEN.sub("", text.replace("-", "")))
 
