@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from GPT_SoVITS.text.mandarin.normalise import normalise, simplified
-from GPT_SoVITS.text.mandarin.readings import Syllable, has_reading, phones_of_pinyin, readings, syllable_of
+from GPT_SoVITS.text.mandarin.polyphones import readings_by_context
+from GPT_SoVITS.text.mandarin.readings import NEUTRAL, Syllable, has_reading, phones_of_pinyin, readings, syllable_of
 from GPT_SoVITS.text.mandarin.tones import changed_er, changed_tones, is_doubled
 from GPT_SoVITS.text.mandarin.words import Word, join_er, merged_words, words_of
 from GPT_SoVITS.text.marks import KEPT
@@ -77,24 +78,44 @@ def _runs(norm_text: str, own: Mapping[str, str]) -> list[str]:
 
 def _phones_of_run(run: str, erhua: bool) -> list[str]:
     phones: list[str] = []
-    for word in join_er(_join_third_tones(merged_words(words_of(run)))):
-        syllables = readings(word.text)
+    by_context = readings_by_context(run)
+    words = join_er(_join_third_tones(merged_words(words_of(run)), by_context))
+    start = 0
+    for word, syllables in zip(words, _syllables(words, by_context), strict=True):
         tones = changed_tones(word, [syllable.tone for syllable in syllables])
         if erhua:
             tones = changed_er(word, tones)
-        for syllable, tone in zip(syllables, tones, strict=True):
-            phones += phones_of_pinyin(Syllable(syllable.spelling, tone))
+        for index, (syllable, tone) in enumerate(zip(syllables, tones, strict=True), start):
+            spoken = syllable.tone if tone == NEUTRAL and index in by_context else tone
+            phones += phones_of_pinyin(Syllable(syllable.spelling, spoken))
+        start += len(word.text)
     return phones
 
 
-def _join_third_tones(words: list[Word]) -> list[Word]:
+def _syllables(words: list[Word], by_context: Mapping[int, str]) -> list[tuple[Syllable, ...]]:
+    """The syllables of each word of a run: those of the dictionary, or those that their neighbours decide."""
+    read: list[tuple[Syllable, ...]] = []
+    start = 0
+    for word in words:
+        syllables = readings(word.text)
+        if by_context:
+            syllables = tuple(
+                syllable_of(by_context[index]) if index in by_context else syllable
+                for index, syllable in enumerate(syllables, start)
+            )
+        read.append(syllables)
+        start += len(word.text)
+    return read
+
+
+def _join_third_tones(words: list[Word], by_context: Mapping[int, str]) -> list[Word]:
     """Join words whose third tones meet, first those wholly in the third tone, then those that only touch in it."""
-    return _join_where(_join_where(words, wholly=True), wholly=False)
+    return _join_where(_join_where(words, by_context, wholly=True), by_context, wholly=False)
 
 
-def _join_where(words: list[Word], *, wholly: bool) -> list[Word]:
+def _join_where(words: list[Word], by_context: Mapping[int, str], *, wholly: bool) -> list[Word]:
     joined: list[Word] = []
-    tones = [[syllable.tone for syllable in readings(word.text)] for word in words]
+    tones = [[syllable.tone for syllable in syllables] for syllables in _syllables(words, by_context)]
     chained = False
     for index, word in enumerate(words):
         before = words[index - 1] if index else None

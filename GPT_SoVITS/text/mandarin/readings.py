@@ -13,7 +13,7 @@ _INITIALS_LONGEST_FIRST = sorted((i for i in MANDARIN_INITIALS if i.islower()), 
 _ZERO_INITIALS = {"a": "AA", "e": "EE", "o": "OO"}
 _SPECIAL_Y_FINALS = {"an": "En", "e": "E"}
 _SYLLABIC_CONSONANTS = {"n": "en", "ng": "en", "m": "mu", "hm": "heng", "hng": "heng", "ê": "ei"}
-_NEUTRAL = 5
+NEUTRAL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +79,5 @@ def _known_final(final: str) -> str:
 def syllable_of(pinyin: str) -> Syllable:
     """Return the syllable written as `pinyin` with its tone digit (zhong4); no digit is the neutral tone."""
     if pinyin and pinyin[-1].isdigit():
-        return Syllable(pinyin[:-1], int(pinyin[-1]) or _NEUTRAL)
-    return Syllable(pinyin, _NEUTRAL)
+        return Syllable(pinyin[:-1], int(pinyin[-1]) or NEUTRAL)
+    return Syllable(pinyin, NEUTRAL)

@@ -15,6 +15,7 @@ from GPT_SoVITS.text.packages import package_file
 
 _PARTICLES = "吧呢哈啊呐噻嘛吖嗨呐哦哒额滴哩哟喽啰耶喔诶"
 _STRUCTURAL = "的地得"
+_FULL_TONE = tuple(str.split("目的 中的 之的 获得 取得 赢得 博得 夺得 求得 心得 所得 难得 不得 自得 相得"))
 _ASPECT = "了着过"
 _ASPECT_PARTS = {"ul", "uz", "ug"}
 _BEFORE_MEASURE = "几有两半多各整每做是"
@@ -136,12 +137,19 @@ def _ends_neutral(word: Word) -> bool:
     last, longer = text[-1], len(text) > 1
     return (
         last in _PARTICLES
-        or last in _STRUCTURAL
+        or (last in _STRUCTURAL and _is_structural(word))
         or (text in _ASPECT and part in _ASPECT_PARTS)
         or (longer and last in "们子" and part in {"r", "n"})
         or (longer and last in "上下里" and part in {"s", "l", "f"})
         or (longer and last in "来去" and text[-2] in _DIRECTIONS)
     )
+
+
+def _is_structural(word: Word) -> bool:
+    """Tell whether a final 的, 地 or 得 is the particle and not ground (土地), target (目的) or to get (获得)."""
+    if word.text[-1] == "地":
+        return len(word.text) == 1 or word.part in {"uv", "d"}
+    return not word.text.endswith(_FULL_TONE)
 
 
 def _counts(character: str) -> bool:
