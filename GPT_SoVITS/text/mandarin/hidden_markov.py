@@ -17,7 +17,8 @@ class HiddenMarkovModel:
     """Log probabilities; a state is a place in the word (B E M S) and a part of speech, numbered in sorted order.
 
     `into[y]` maps each state before y to the probability of that step; `states_of` names the states that a character
-    may be in (all where it is absent); `known` are the characters that any state emits; `last` are the states that a text may end in (all where it is empty).
+    may be in (all where it is absent); `known` are the characters that any state emits; `last` are the states that a
+    text may end in (all where it is empty).
     """
 
     states: tuple[State, ...]
@@ -32,7 +33,8 @@ class HiddenMarkovModel:
         """Return `text` divided into words with their parts of speech; an unknown character is a word with part x."""
         divided: list[tuple[str, str]] = []
         for known, characters in groupby(text, self.known.__contains__):
-            divided += self._known_words("".join(characters)) if known else [(c, "x") for c in characters]
+            run = "".join(characters)
+            divided += self._known_words(run) if known else [(character, "x") for character in run]
         return divided
 
     def _known_words(self, text: str) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from GPT_SoVITS.text.symbols import COMMA, PAUSE_CARET, PAUSE_YEN
 
 _COMMON_HAN = re.compile(r"[\u4e00-\u9fa5]")
 _RUN = re.compile(r"[\u4e00-\u9fa5]+|[^\u4e00-\u9fa5]")
-_PAUSES = ((re.compile(r"￥(?!\d)"), PAUSE_YEN), (re.compile(r"\^"), PAUSE_CARET))
+_PAUSES = ((re.compile(r"￥(?!\d)"), PAUSE_YEN), (re.compile(r"(?<!\d)\^|\^(?!-?\d)"), PAUSE_CARET))
 """Written signs for a longer pause; every comma of such a text becomes that pause, as the checkpoints know it."""
 _LONGEST_THIRD_TONE_GROUP = 3
 
@@ -30,9 +30,7 @@ class MandarinText:
     word2ph: tuple[int, ...]
 
 
-def mandarin_phones(
-    text: str, *, erhua: bool = True, own_readings: Mapping[str, str] | None = None
-) -> MandarinText:
+def mandarin_phones(text: str, *, erhua: bool = True, own_readings: Mapping[str, str] | None = None) -> MandarinText:
     """Return the phones of `text` read as Mandarin.
 
     Args:

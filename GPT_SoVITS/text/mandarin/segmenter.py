@@ -54,7 +54,7 @@ def lexicon() -> Lexicon:
     return Lexicon(
         counts=dict(zip(words, counts, strict=True)),
         parts=dict(zip(words, fields[2::3], strict=True)),
-        long_starts=frozenset(word[: _LONGEST_COMMON] for word in long_words),
+        long_starts=frozenset(word[:_LONGEST_COMMON] for word in long_words),
         longest=max(map(len, long_words)),
         log_total=log(sum(counts)),
     )

@@ -94,4 +94,3 @@ def _join_doubled(words: list[Word]) -> list[Word]:
         else:
             joined.append(word)
     return joined
-
