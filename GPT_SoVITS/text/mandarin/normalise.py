@@ -18,7 +18,7 @@ _TO_HALF_WIDTH = str.maketrans(
 _DELETED = re.compile(r"[ —《》【】{}()（）#&@“”_|\\\r\t]")
 _TO_MARKS = {**TO_KEPT, ord("~"): "…", ord("^"): ",", ord("￥"): ",", ord(";"): ",", ord(":"): ",", ord("\n"): None}
 _INTERJECTIONS = str.maketrans("嗯呣", "恩母")
-_WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[A-Za-z][\w.+-]*@[\w.-]+[A-Za-z]")
+_WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[A-Za-z][A-Za-z\d_.+-]{0,63}@[\w.-]{1,255}[A-Za-z]")
 _BETWEEN_LATIN = re.compile(r"(?<=[A-Za-z])[./](?=[A-Za-z])")
 _BETWEEN_NUMBERS = (
     (re.compile(r"(?<=\d)：(?=\d)"), ":"),
