@@ -21,7 +21,7 @@ from pipeline.context import Cancelled
 from pipeline.plan import Feed, Item
 from pipeline.protocol import MessageType, TranscriptEdit, encode
 from pipeline.shards import processes_for
-from pipeline.steps import JobConfig, JobKind, StepName
+from pipeline.steps import LIST_ITEM, JobConfig, JobKind, StepName
 from tests.pipeline.conftest import Character
 
 CLIPS = {
@@ -153,9 +153,10 @@ def test_two_processes_train_resume_and_end_together(processed: Any, new_log: Ca
 
 
 def test_a_refusal_of_a_child_is_the_refusal_of_the_step(processed: Any) -> None:
+    """Chinese text needs the text encoder, which is not there."""
     processed.configure(family="v2", models_dir=str(processed.root), feature_processes=2)
-    for item in [item for step, item in processed.artifacts if step is StepName.EXTRACT_TEXT_FEATURES]:
-        processed.edits[item] = TranscriptEdit(item, "今天天气很好。", "zh")
+    for clip in [item for step, item in processed.artifacts if step is StepName.ASR_TRANSCRIBE and item != LIST_ITEM]:
+        processed.edits[clip] = TranscriptEdit(clip, "今天天气很好。", "zh")
     processed.run(JobKind.PROCESS)
     with pytest.raises(ModelMissingError, match="chinese-roberta"):
         processed.run(JobKind.TRAIN)
