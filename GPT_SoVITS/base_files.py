@@ -5,15 +5,18 @@ Loads no torch, so that settings, the daemon and the command line can ask what i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from GPT_SoVITS.errors import ModelMissingError
-from GPT_SoVITS.families import Family, FamilyName
+from GPT_SoVITS.families import FAMILIES, Family, FamilyName
 
 HUBERT_FOLDER = "chinese-hubert-base"
 ROBERTA_FOLDER = "chinese-roberta-wwm-ext-large"
 SPEAKER_FILE = "sv/pretrained_eres2netv2w24s4ep4.ckpt"
+PUBLIC_FAMILIES = tuple(name for name in FamilyName if name is not FamilyName.NANO)
 
 _GENERATORS = {
     FamilyName.V1: "s2G488k.pth",
@@ -29,10 +32,39 @@ _GPTS = {
 }
 
 
+class Part(StrEnum):
+    """What a base file is for."""
+
+    GENERATOR = "generator"
+    DISCRIMINATOR = "discriminator"
+    GPT = "gpt"
+    HUBERT = "hubert"
+    ROBERTA = "roberta"
+    SPEAKER = "speaker"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFile:
+    """One file of a base, by its path in the models folder."""
+
+    part: Part
+    path: str
+    substitutes: tuple[str, ...] = ()
+    """Paths of other files that do the same; the first of all that is there is used."""
+    optional: bool = False
+    """Whether everything works without it."""
+
+    def found(self, home: Path) -> Path | None:
+        """Return where it is, itself or a substitute, if anywhere."""
+        return next((home / path for path in (self.path, *self.substitutes) if (home / path).is_file()), None)
+
+
 @dataclass(frozen=True, slots=True)
 class BaseFiles:
     """The files and folders that a public family needs, absolute or relative to the working directory."""
 
+    home: Path
+    files: tuple[BaseFile, ...]
     generator: Path
     discriminator: Path
     gpt: Path
@@ -44,14 +76,37 @@ class BaseFiles:
     """The speaker encoder, or None where the family has no speaker vector."""
 
     def missing(self) -> list[Path]:
-        """Return what is not there."""
-        places = (getattr(self, part.name) for part in fields(self))
-        return [place for place in places if place is not None and not place.exists()]
+        """Return what is not there and needed."""
+        return [self.home / file.path for file in self.files if not file.optional and file.found(self.home) is None]
 
 
 def models_home(models_dir: str = "") -> Path:
     """Return the folder of base weights; "" means GPT_SoVITS/pretrained_models beside this file."""
     return Path(models_dir) if models_dir else Path(__file__).parent / "pretrained_models"
+
+
+def files_of(name: FamilyName) -> tuple[BaseFile, ...]:
+    """Return every file of a public family's base.
+
+    Raises:
+        KeyError: the family is not a public one (`nano`).
+    """
+    generator = _GENERATORS[name]
+    networks = (
+        BaseFile(Part.GENERATOR, generator),
+        BaseFile(Part.DISCRIMINATOR, generator.replace("s2G", "s2D")),
+        BaseFile(Part.GPT, _GPTS[name]),
+    )
+    speaker = (BaseFile(Part.SPEAKER, SPEAKER_FILE),) if FAMILIES[name].uses_speaker_vector else ()
+    return (*networks, *_encoder(Part.HUBERT, HUBERT_FOLDER), *_encoder(Part.ROBERTA, ROBERTA_FOLDER), *speaker)
+
+
+def _encoder(part: Part, folder: str) -> tuple[BaseFile, ...]:
+    config = BaseFile(part, f"{folder}/config.json")
+    weights = BaseFile(part, f"{folder}/pytorch_model.bin", (f"{folder}/model.safetensors",))
+    if part is Part.HUBERT:
+        return config, BaseFile(part, f"{folder}/preprocessor_config.json", optional=True), weights
+    return config, BaseFile(part, f"{folder}/tokenizer.json", (f"{folder}/vocab.txt",)), weights
 
 
 def base_files(family: Family, models_dir: str = "") -> BaseFiles:
@@ -63,6 +118,8 @@ def base_files(family: Family, models_dir: str = "") -> BaseFiles:
     home = models_home(models_dir)
     generator = home / _GENERATORS[family.name]
     return BaseFiles(
+        home=home,
+        files=files_of(family.name),
         generator=generator,
         discriminator=generator.with_name(generator.name.replace("s2G", "s2D")),
         gpt=home / _GPTS[family.name],
@@ -81,10 +138,15 @@ def require_base_files(family: Family, models_dir: str = "") -> BaseFiles:
     """
     files = base_files(family, models_dir)
     if missing := files.missing():
-        home = models_home(models_dir)
-        names = ", ".join(str(path.relative_to(home)) for path in missing)
-        raise ModelMissingError(
-            f"the model family {family.name} needs {names} in {home}; fetch them with "
-            f"`sovits-daemon models pull {family.name}` or `sovits-daemon models import DIR`, or choose the family nano"
-        )
+        raise missing_model(family, missing, models_dir)
     return files
+
+
+def missing_model(family: Family, paths: Sequence[Path], models_dir: str = "") -> ModelMissingError:
+    """Return the error that names files of a family which are not there, and the command that fetches them."""
+    home = models_home(models_dir)
+    names = ", ".join(str(path.relative_to(home)) for path in paths)
+    return ModelMissingError(
+        f"the model family {family.name} needs {names} in {home}; fetch them with "
+        f"`sovits-daemon models pull {family.name}` or `sovits-daemon models import DIR`, or choose the family nano"
+    )

@@ -7,19 +7,19 @@ type stands for the configuration class that public files name (`HParams` of a m
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import threading
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from GPT_SoVITS.checkpoint_versions import HEAD_BYTES, ZIP_MARK
+from GPT_SoVITS.durable import replacing
 from GPT_SoVITS.errors import CheckpointError
 
-ZIP_MARK = b"PK"
 LARGEST_FILE_BYTES = 6 * 2**30
 _DEEPEST_CONFIG = 8
 _LOADING = threading.Lock()  # torch keeps its allow-list in one place for all threads
@@ -42,6 +42,27 @@ class HParams:
         if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
             raise CheckpointError("the configuration in the checkpoint is not a set of named values")
         self.__dict__.update(state)
+
+
+def _path_text(*parts: str) -> str:
+    """Stand for the paths that Lightning files name among their settings: only their text is kept."""
+    return "/".join(str(part) for part in parts)
+
+
+_ALLOWED: list[Any] = [
+    (HParams, "utils.HParams"),
+    *((_path_text, f"pathlib.{kind}") for kind in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")),
+    *((_path_text, f"pathlib._local.{kind}") for kind in ("PosixPath", "WindowsPath")),
+]
+
+
+class UntrustedFile(NamedTuple):
+    """What was read of a file: its top level, and what its outside says of its version."""
+
+    content: dict[str, Any]
+    head: bytes
+    """The first 8192 bytes as they stand in the file, mark included."""
+    size_bytes: int
 
 
 class _HParamsPickler(pickle._Pickler):
@@ -69,27 +90,14 @@ def write_atomically(path: Path, content: dict[str, Any], mark: bytes = ZIP_MARK
         content: tensors, plain values and `HParams`.
         mark: the two bytes that stand at the start in place of `PK`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            torch.save(content, stream, pickle_module=_PickleModule)
-            stream.seek(0)
-            stream.write(mark)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with replacing(path) as stream:
+        torch.save(content, stream, pickle_module=_PickleModule)
+        stream.seek(0)
+        stream.write(mark)
 
 
-def read_untrusted(path: Path, marks: frozenset[bytes]) -> tuple[dict[str, Any], bytes]:
-    """Return the top level of a weight file and its mark, having executed nothing.
+def read_untrusted(path: Path, marks: frozenset[bytes]) -> UntrustedFile:
+    """Return the top level of a weight file, having executed nothing.
 
     Raises:
         CheckpointError: the file is missing, too large, damaged, compressed, of an unknown mark, or holds code.
@@ -100,21 +108,25 @@ def read_untrusted(path: Path, marks: frozenset[bytes]) -> tuple[dict[str, Any],
         data = bytearray(path.read_bytes())
     except OSError as error:
         raise CheckpointError(f"{path.name} cannot be read: {error.strerror}") from error
-    mark = bytes(data[:2])
-    if mark not in marks:
-        raise CheckpointError(f"{path.name} starts with {mark!r}, which no supported version of a model file does")
+    head = bytes(data[:HEAD_BYTES])
+    if head[:2] not in marks:
+        raise CheckpointError(f"{path.name} starts with {head[:2]!r}, which no supported version of a model file does")
     data[:2] = ZIP_MARK
     _check_archive(path, data)
+    content = _unpickled(path, data)
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path.name} is not a model file: its content is no dictionary")
+    return UntrustedFile(content, head, len(data))
+
+
+def _unpickled(path: Path, data: bytearray) -> object:
     try:
-        with _LOADING, torch.serialization.safe_globals([(HParams, "utils.HParams")]):
-            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with _LOADING, torch.serialization.safe_globals(_ALLOWED):
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path.name} holds something other than weights and settings; it was refused") from error
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(f"{path.name} is damaged ({type(error).__name__}); copy or download it again") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path.name} is not a model file: its content is no dictionary")
-    return content, mark
 
 
 def _check_archive(path: Path, data: bytearray) -> None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from GPT_SoVITS.audio import resample
-from GPT_SoVITS.errors import ModelMissingError
+from GPT_SoVITS.base_files import base_files, missing_model, require_base_files
+from GPT_SoVITS.errors import CheckpointError
 from GPT_SoVITS.families import Family, FamilyName
 
 CONTENT_RATE_HZ = 16_000
@@ -18,41 +19,31 @@ CONTENT_RATE_HZ = 16_000
 ContentEncoder = Callable[[NDArray[np.float32]], Tensor]
 """Takes a waveform float32 [samples] at 16 kHz and returns features float32 [1, ssl_channels, frames] at 50 Hz."""
 
-_PUBLIC_FILES: dict[FamilyName, tuple[str, ...]] = {
-    FamilyName.V1: ("s2G488k.pth", "s1bert25hz-2kh-longer-epoch=68e-step=50232.ckpt"),
-    FamilyName.V2: (
-        "gsv-v2final-pretrained/s2G2333k.pth",
-        "gsv-v2final-pretrained/s1bert25hz-5kh-longer-epoch=12-step=369668.ckpt",
-    ),
-    FamilyName.V2_PRO: ("v2Pro/s2Gv2Pro.pth", "s1v3.ckpt"),
-    FamilyName.V2_PRO_PLUS: ("v2Pro/s2Gv2ProPlus.pth", "s1v3.ckpt"),
-}
-
 
 def require_supported(family: Family, models_dir: str = "") -> None:
-    """Refuse a family whose encoders this version does not have.
+    """Refuse a public family whose base weights are not there.
 
     Raises:
         ModelMissingError: names the files and where they belong.
     """
-    files = _PUBLIC_FILES.get(family.name)
-    if files is not None:
-        place = models_dir or "GPT_SoVITS/pretrained_models"
-        raise ModelMissingError(
-            f"the model family {family.name} needs {', '.join(files)} and chinese-hubert-base/ in {place}, "
-            "and this version can only train and speak with the family nano; set the family to nano"
-        )
+    if family.name is not FamilyName.NANO:
+        require_base_files(family, models_dir)
 
 
-def content_encoder(family: Family, models_dir: str = "") -> ContentEncoder:
-    """Return the content encoder of a family, loaded once a process; `nano` always hears with Whisper base on the CPU.
+def content_encoder(family: Family, models_dir: str = "", device: str = "cpu") -> ContentEncoder:
+    """Return the content encoder of a family, loaded once a process and device.
 
-    The features feed a fixed codebook, so the same encoder serves whatever model transcribes.
+    The public families hear with HuBERT. `nano` always hears with Whisper base on the CPU, whatever the device: its
+    features feed a fixed codebook, so the same encoder serves whatever model transcribes.
 
     Raises:
-        ModelMissingError: the encoder is not installed, or the family is not supported.
+        ModelMissingError: the encoder is not installed.
+        CheckpointError: its folder is damaged or holds another kind of model.
     """
-    require_supported(family, models_dir)
+    return _whisper(models_dir) if family.content_encoder == "whisper" else _hubert(family, models_dir, device)
+
+
+def _whisper(models_dir: str) -> ContentEncoder:
     from GPT_SoVITS.whisper import content_features, load_model, locate_model
 
     model = load_model(locate_model("", models_dir), "cpu", "int8")
@@ -61,6 +52,18 @@ def content_encoder(family: Family, models_dir: str = "") -> ContentEncoder:
         return torch.from_numpy(content_features(samples_16k, model)).unsqueeze(0)
 
     return encode
+
+
+def _hubert(family: Family, models_dir: str, device: str) -> ContentEncoder:
+    from GPT_SoVITS.hubert import load_hubert
+
+    folder = base_files(family, models_dir).hubert
+    if not folder.is_dir():
+        raise missing_model(family, [folder], models_dir)
+    encoder = load_hubert(folder.absolute(), device)
+    if encoder.channels != family.sovits.ssl_channels:
+        raise CheckpointError(f"{folder} gives {encoder.channels} features, {family.sovits.ssl_channels} are needed")
+    return encoder
 
 
 def content_wave(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:

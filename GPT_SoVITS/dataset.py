@@ -1,7 +1,8 @@
 """The public GPT-SoVITS experiment folder: the formats of its files, read and written.
 
-`2-name2text.txt`, `4-cnhubert/<clip>.pt`, `5-wav32k/<clip>` and `6-name2semantic.tsv`, as the public preparation
-scripts write them, so that a data set moves to and from their WebUI. `<clip>` is a file name with its extension.
+`2-name2text.txt`, `3-bert/<clip>.pt`, `4-cnhubert/<clip>.pt`, `5-wav32k/<clip>`, `6-name2semantic.tsv` and
+`7-sv_cn/<clip>.pt`, as the public preparation scripts write them, so that a data set moves to and from their WebUI.
+`<clip>` is a file name with its extension.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from GPT_SoVITS.audio import resample
 from GPT_SoVITS.errors import AudioError, TrainingDataError
 
 TEXT_FILE = "2-name2text.txt"
+TEXT_FEATURES_FOLDER = "3-bert"
 CONTENT_FOLDER = "4-cnhubert"
 WAVE_FOLDER = "5-wav32k"
 SEMANTIC_FILE = "6-name2semantic.tsv"
+SPEAKER_FOLDER = "7-sv_cn"
 SEMANTIC_HEADER = "item_name\tsemantic_audio"
 
 _LOUDEST_PEAK = 2.2
 _NORMALISED_PEAK = 0.95
 _NORMALISED_SHARE = 0.5
+_FULL_SCALE = 32_768
+_HEARD_SCALE = 1145.14
 _FORBIDDEN_IN_NAMES = "\t\n\r"
 
 
@@ -137,17 +143,45 @@ def training_mix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     Raises:
         AudioError: the wave is empty, silent, not finite, or its peak is above 2.2.
     """
+    return _mixed(samples, 1.0)
+
+
+def stored_wave(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return the training mix as the public scripts store it: int16 [samples], cut off towards zero.
+
+    A mix beyond full scale (from a wave with a peak above 1.05) is clipped, where the scripts would wrap it.
+
+    Raises:
+        AudioError: as in `training_mix`.
+    """
+    return np.clip(_mixed(samples, _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
+
+
+def heard_wave(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """Return what the content encoder hears of a clip when a public data set is made: float32 at 16 kHz.
+
+    It is the training mix 1145.14 times as loud, unlike at inference. The encoder's first norm makes that almost
+    irrelevant, but the public codes were made so.
+
+    Raises:
+        AudioError: as in `training_mix`.
+    """
+    return resample(_mixed(samples, _HEARD_SCALE), rate_hz, 16_000)
+
+
+def _mixed(samples: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     peak = float(np.abs(samples).max()) if samples.size else 0.0
     if not np.isfinite(peak) or peak == 0.0:
         raise AudioError("the clip holds no sound; record it again")
     if peak > _LOUDEST_PEAK:
         raise AudioError(f"the clip is overdriven (its peak is {peak:.1f}, above {_LOUDEST_PEAK}); record it quieter")
-    gain = _NORMALISED_PEAK / peak * _NORMALISED_SHARE + (1 - _NORMALISED_SHARE)
-    return (samples * np.float32(gain)).astype(np.float32)
+    levelled = samples / peak * (_NORMALISED_PEAK * _NORMALISED_SHARE * scale)
+    mix: NDArray[np.float32] = (levelled + (1 - _NORMALISED_SHARE) * scale * samples).astype(np.float32)
+    return mix
 
 
 def save_features(path: Path, features: Tensor) -> None:
-    """Write content features float [1, channels, frames] so that a weights-only load reads them."""
+    """Write a tensor in its own dtype so that a weights-only load reads it."""
     torch.save(features.detach().cpu().contiguous(), path)
 
 
@@ -157,13 +191,33 @@ def load_features(path: Path, channels: int) -> Tensor:
     Raises:
         TrainingDataError: the file is damaged or of another shape.
     """
+    features = _load_tensor(path)
+    if features.dim() != 3 or features.shape[:2] != (1, channels):
+        raise TrainingDataError(f"the features {path.name} are not of shape [1, {channels}, frames]; make them again")
+    return features.float()
+
+
+def load_matrix(path: Path, shape: tuple[int, int]) -> Tensor:
+    """Read a tensor of exactly this shape, float32: text features [width, phones] or a speaker vector [1, width].
+
+    Raises:
+        TrainingDataError: the file is missing, damaged or of another shape.
+    """
+    matrix = _load_tensor(path)
+    if matrix.shape != shape:
+        found = list(matrix.shape)
+        raise TrainingDataError(f"{path.parent.name}/{path.name} is of shape {found}, not {list(shape)}; make it again")
+    return matrix.float()
+
+
+def _load_tensor(path: Path) -> Tensor:
     try:
         features = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise TrainingDataError(f"the features {path.name} cannot be read; run the feature steps again") from error
-    if not isinstance(features, Tensor) or features.dim() != 3 or features.shape[:2] != (1, channels):
-        raise TrainingDataError(f"the features {path.name} are not of shape [1, {channels}, frames]; make them again")
-    return features.float()
+    if not isinstance(features, Tensor):
+        raise TrainingDataError(f"{path.name} does not hold features; run the feature steps again")
+    return features.detach()
 
 
 def ids_of_codes(codes: Sequence[int]) -> Tensor:

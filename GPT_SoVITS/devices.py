@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass
 
@@ -10,6 +11,10 @@ import torch
 from GPT_SoVITS.errors import ModelMissingError
 
 _BFLOAT16_CAPABILITY = (8, 0)
+_HALF_CAPABILITY = (7, 0)
+_BAD_HALF = "GTX 16"
+"""These cards report capability 7.5 but give values that are no numbers in half precision."""
+_MEMORY_SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,15 @@ class Compute:
     device: torch.device
     dtype: torch.dtype
     reason: str
+
+    @property
+    def scales_gradients(self) -> bool:
+        """Whether gradients have to be scaled, because small ones would vanish in float16."""
+        return self.dtype is torch.float16
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which networks run at training; losses belong outside of it, in float32."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
 
 def choose_compute(wanted: str = "auto", gpu_id: str = "0") -> Compute:
@@ -36,13 +50,24 @@ def choose_compute(wanted: str = "auto", gpu_id: str = "0") -> Compute:
         raise ValueError(f"the device {wanted!r} is unknown; use auto, cpu or cuda")
     if wanted == "cpu":
         return _cpu("the CPU was asked for")
-    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    usable = [number for number in gpu_numbers(gpu_id) if number < present]
+    usable = usable_gpus(gpu_id)
     if usable:
         return _gpu(usable[0])
+    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "cuda":
         raise ModelMissingError(f"GPU {gpu_id} was asked for, but torch sees {present} of them; set the device to auto")
     return _cpu("torch sees no GPU" if not present else f"there is no GPU {gpu_id}")
+
+
+def usable_gpus(gpu_id: str) -> tuple[int, ...]:
+    """Return those of the GPUs `0-1-2` that are there, each once, in the order in which they are named.
+
+    Raises:
+        ValueError: `gpu_id` is written otherwise.
+    """
+    numbers = dict.fromkeys(gpu_numbers(gpu_id))
+    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return tuple(number for number in numbers if number < present)
 
 
 def gpu_numbers(gpu_id: str) -> tuple[int, ...]:
@@ -57,9 +82,48 @@ def gpu_numbers(gpu_id: str) -> tuple[int, ...]:
         raise ValueError(f"gpu_id {gpu_id!r} is not understood; write numbers joined by '-', such as 0-1") from None
 
 
+def precision_for(capability: tuple[int, int], name: str) -> tuple[torch.dtype, str]:
+    """Return the dtype for training on a GPU and why; the public recipe trains in half precision where it can.
+
+    Args:
+        capability: CUDA compute capability, major and minor.
+        name: what the driver calls the GPU.
+    """
+    if capability >= _BFLOAT16_CAPABILITY:
+        return torch.bfloat16, "bfloat16, which this GPU computes natively"
+    if capability >= _HALF_CAPABILITY and _BAD_HALF not in name:
+        return torch.float16, "float16 with scaled gradients, because this GPU has no bfloat16"
+    return torch.float32, "float32, because half precision is slow or unreliable on this GPU"
+
+
+def allow_fast_products() -> None:
+    """Let GPUs multiply float32 matrices in TF32, as the public recipe does."""
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+
+
 def use_all_cores() -> None:
     """Let torch use every core that this process may run on."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(core_count())
+
+
+def core_count() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that the device's or the machine's memory is full."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _MEMORY_SIGNS)
+
+
+def free_memory() -> None:
+    """Give back the memory of tensors that are no longer used."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _cpu(why: str) -> Compute:
@@ -68,6 +132,5 @@ def _cpu(why: str) -> Compute:
 
 def _gpu(number: int) -> Compute:
     name = torch.cuda.get_device_name(number)
-    capable = torch.cuda.get_device_capability(number) >= _BFLOAT16_CAPABILITY
-    dtype = torch.bfloat16 if capable else torch.float32
-    return Compute(torch.device("cuda", number), dtype, f"GPU {number} ({name}), {str(dtype).removeprefix('torch.')}")
+    dtype, why = precision_for(torch.cuda.get_device_capability(number), name)
+    return Compute(torch.device("cuda", number), dtype, f"GPU {number} ({name}) in {why}")

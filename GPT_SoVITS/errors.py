@@ -6,7 +6,8 @@ EngineError                 anything the engine refuses or cannot do; its text i
 ├── CheckpointError         a checkpoint is damaged, hostile, of another version or of another shape
 ├── ModelMissingError       weights that a family needs are absent; says where they belong and how to get them
 ├── TrainingDataError       too little usable material is left to train on
-└── TrainingDivergedError   the loss was not finite several times in a row
+├── TrainingDivergedError   the loss was not finite several times in a row
+└── TrainingMemoryError     the memory is too small for half a batch
 """
 
 from __future__ import annotations
@@ -52,3 +53,9 @@ class TrainingDivergedError(EngineError):
     """A loss that is no longer a number."""
 
     code = "training_diverged"
+
+
+class TrainingMemoryError(EngineError):
+    """A batch that does not fit the memory, halved or not."""
+
+    code = "training_memory"

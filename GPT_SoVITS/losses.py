@@ -43,7 +43,12 @@ def feature_matching_loss(real_maps: Sequence[Sequence[Tensor]], fake_maps: Sequ
 
 
 def kl_loss(
-    prior_sample: Tensor, posterior_log_scale: Tensor, prior_mean: Tensor, prior_log_scale: Tensor, mask: Tensor
+    prior_sample: Tensor,
+    posterior_log_scale: Tensor,
+    prior_mean: Tensor,
+    prior_log_scale: Tensor,
+    mask: Tensor,
+    frames: int | None = None,
 ) -> Tensor:
     """Divergence of posterior from prior, estimated at one sample: summed over channels, mean over valid frames.
 
@@ -51,12 +56,13 @@ def kl_loss(
         prior_sample: the posterior's sample after the flow, [B, C, T].
         posterior_log_scale, prior_mean, prior_log_scale: [B, C, T].
         mask: [B, 1, T], 1 where valid.
+        frames: valid frames of the whole batch, where this is a part of one; None: those of the mask.
     """
     sample, log_q, mean, log_p, mask = (
         x.float() for x in (prior_sample, posterior_log_scale, prior_mean, prior_log_scale, mask)
     )
     divergence = log_p - log_q - 0.5 + 0.5 * (sample - mean).square() * torch.exp(-2 * log_p)
-    return (divergence * mask).sum() / mask.sum()
+    return (divergence * mask).sum() / (mask.sum() if frames is None else frames)
 
 
 def mel_loss(real_mel: Tensor, fake_mel: Tensor) -> Tensor:

@@ -8,8 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from daemon.errors import InvalidInputError
+from daemon.hardware import has_gpu
 from daemon.settings import Settings
-from GPT_SoVITS.families import FamilyName
+from GPT_SoVITS.base_files import base_files
+from GPT_SoVITS.families import FAMILIES, FamilyName
 from pipeline.steps import JobConfig
 
 AUTO = "auto"
@@ -91,14 +93,22 @@ def job_config(config: Mapping[str, Any], settings: Settings) -> JobConfig:
         epochs_s1=full["epochs_s1"],
         gpu_id=full["gpu_id"],
         enable_denoise=full["enable_denoise"],
-        family=resolved_family(full["family"]),
+        family=resolved_family(full["family"], settings),
         asr_model=settings.asr.model,
         asr_device=settings.asr.device,
         asr_compute_type=settings.asr.compute_type,
         models_dir=str(settings.paths.models_dir or ""),
+        dpo=settings.training.dpo,
+        feature_processes=settings.training.feature_processes,
+        training_processes=settings.training.training_processes,
     )
 
 
-def resolved_family(name: str) -> str:
-    """Return the model family that `auto` stands for: nano, the only one that this version trains by itself."""
-    return FamilyName.NANO if name == AUTO else name
+def resolved_family(name: str, settings: Settings) -> str:
+    """Return the model family that `auto` stands for: v2ProPlus with a GPU and its base weights, else nano."""
+    if name != AUTO:
+        return name
+    best = FamilyName.V2_PRO_PLUS
+    if has_gpu(settings.gpu) and not base_files(FAMILIES[best], str(settings.paths.models_dir or "")).missing():
+        return best
+    return FamilyName.NANO

@@ -8,6 +8,7 @@ ServiceError               carries `code` (short, stable) and `status` (the HTTP
 ├── UnsupportedAudioError  415 is not in the contract, so 400: not audio
 ├── BusyError              503: the database or disk is busy; try again
 ├── StorageError           507: no room left
+├── DownloadError          a download that is forbidden here or failed
 └── SettingsError          the settings are wrong; lists every problem at once (exit code 2)
 """
 
@@ -67,6 +68,13 @@ class StorageError(ServiceError):
 
     code = "storage_full"
     status = 507
+
+
+class DownloadError(ServiceError):
+    """Something that could not be downloaded."""
+
+    code = "download"
+    status = 502
 
 
 class SettingsError(ServiceError):

@@ -51,10 +51,12 @@ class _Clip:
 def best(session: Session, layout: Layout, character: Character) -> Reference:
     """Choose the reference of a character: 3 to 10 s, transcript known, recognised with the most confidence.
 
+    A voice that was trained elsewhere may have no clips yet; then recordings that came with a transcript will do.
+
     Raises:
-        ConflictError: the character has no clip with a transcript yet.
+        ConflictError: the character has neither yet.
     """
-    clips = list(_clips(session, layout, character))
+    clips = list(_clips(session, layout, character)) or list(_whole_recordings(session, layout, character))
     if not clips:
         raise ConflictError(f"character {character.name!r} has no clip with a transcript yet; process its audio first")
     chosen = max(clips, key=_merit)
@@ -162,6 +164,14 @@ def _clips(session: Session, layout: Layout, character: Character) -> Iterator[_
             yield _Clip(
                 artifact.item, path, text, artifact.detail.get("language"), _confidence(artifact), _duration_s(artifact)
             )
+
+
+def _whole_recordings(session: Session, layout: Layout, character: Character) -> Iterator[_Clip]:
+    """Yield the recordings that came with a transcript and are on the disk."""
+    for row in recordings.listing(session, character):
+        path = _regular(layout.raw_audio(character.name) / row.filename)
+        if path is not None and row.transcript_text and row.duration_s is not None:
+            yield _Clip(row.filename, path, row.transcript_text, row.transcript_language, 0.0, row.duration_s)
 
 
 def _clip_path(layout: Layout, character: Character, name: str) -> Path | None:

@@ -71,6 +71,13 @@ class PathSettings(_Section):
     """Public base weights; empty: GPT_SoVITS/pretrained_models of the installation."""
 
 
+class ModelSettings(_Section):
+    """Public base weights."""
+
+    mirror: str = Field(default="", pattern="^(https?://.+)?$")
+    """Address of a mirror of the hub for `models pull`; empty: HF_ENDPOINT, else the hub itself."""
+
+
 class GpuSettings(_Section):
     """Devices."""
 
@@ -99,6 +106,12 @@ class TrainingSettings(_Section):
     """Queue processing by itself when a character's inbox folder has been quiet."""
     auto_train: bool = True
     """Queue training after such a processing."""
+    dpo: bool = False
+    """Train the text-to-semantic model against damaged copies of its data as well (DPO); takes twice as long."""
+    feature_processes: int = Field(default=0, ge=0, le=1024)
+    """Processes that make features on the CPU; 0: as many as cores, memory and clips suggest."""
+    training_processes: int = Field(default=0, ge=0, le=64)
+    """Processes that train one model together; 0: one for each GPU of gpu_id, one on the CPU."""
     max_attempts: int = Field(default=3, ge=1, le=100)
     """A job that ends without a verdict (crash, kill) this often has failed."""
     cancel_grace_s: float = Field(default=10.0, ge=0)
@@ -174,6 +187,7 @@ class Settings(_Section):
 
     server: ServerSettings = ServerSettings()
     paths: PathSettings = PathSettings()
+    models: ModelSettings = ModelSettings()
     gpu: GpuSettings = GpuSettings()
     training: TrainingSettings = TrainingSettings()
     inbox: InboxSettings = InboxSettings()

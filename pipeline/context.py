@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from GPT_SoVITS.durable import sync_folder
 from pipeline.plan import Inputs, Item, StepPlan
 from pipeline.protocol import ArtifactRecord, Message, MessageType, OutputFile
 
@@ -112,6 +113,11 @@ class StepContext:
         self._report(artifact)
         return artifact
 
+    def adopt(self, artifact: ArtifactRecord) -> None:
+        """Report what a child process of this step made and put into place."""
+        self.redone += 1
+        self._report(artifact)
+
     def drop(self, item: Item, reason: str, detail: dict[str, Any] | None = None) -> None:
         """Report an item as unusable with its reason; it is not tried again until its input changes."""
         facts = {**(detail or {}), "dropped": reason}
@@ -127,7 +133,7 @@ class StepContext:
         target.parent.mkdir(parents=True, exist_ok=True)
         digest = sha256_of(source, sync=True)
         source.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         stat = target.stat()
         return OutputFile(relative, stat.st_size, stat.st_mtime_ns, digest)
 
@@ -141,14 +147,6 @@ def sha256_of(path: Path, *, sync: bool = False) -> str:
         if sync:
             os.fsync(stream.fileno())
     return digest.hexdigest()
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _plain(artifact: ArtifactRecord) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
+from GPT_SoVITS.base_files import PUBLIC_FAMILIES, base_files
 from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.families import FAMILIES, FamilyName
 from GPT_SoVITS.text.packages import package_file
@@ -108,17 +109,10 @@ def _whisper(model: str, models_dir: str) -> Iterator[dict[str, str]]:
 
 
 def _families(models_dir: str) -> Iterator[dict[str, str]]:
-    from GPT_SoVITS.content import require_supported
-
-    usable, lacking = [], []
-    for name, family in FAMILIES.items():
-        try:
-            require_supported(family, models_dir)
-            usable.append(str(name))
-        except EngineError:
-            lacking.append(str(name))
-    said = f"usable: {', '.join(usable) or 'none'}" + (f"; not usable: {', '.join(lacking)}" if lacking else "")
-    yield _finding("ok" if FamilyName.NANO in usable else "fail", "families", said)
+    lacking = {name: base_files(FAMILIES[name], models_dir).missing() for name in PUBLIC_FAMILIES}
+    usable = ", ".join(name for name in FamilyName if not lacking.get(name))
+    absent = "; ".join(f"{name} lacks {len(files)} base files" for name, files in lacking.items() if files)
+    yield _finding("ok", "families", f"usable: {usable}{f'; {absent}' if absent else ''}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SCRATCH = ".scratch"
 KEPT_DROPPED = 1000
-_MODULES = {
+MODULES = {
     StepName.CONVERT_AUDIO: "pipeline.convert",
     StepName.SLICE_AUDIO: "pipeline.slice",
     StepName.DENOISE_AUDIO: "pipeline.denoise",
@@ -73,7 +73,7 @@ def _run_step(name: StepName, job: JobSpec, inputs: plan.Inputs, scratch: Path, 
     context = StepContext(Path(job.root), job.character, inputs, planned, scratch, reporter)
     context.check()
     reporter.send(Message(MessageType.STEP_STARTED, {"step": name, "items": len(planned.items)}))
-    module = importlib.import_module(_MODULES[name])
+    module = importlib.import_module(MODULES[name])
     if planned.stale or not planned.items:
         module.run(context)
     report = _report(name, inputs, context, time.monotonic() - began)

@@ -18,30 +18,34 @@ from GPT_SoVITS.training.start import start_sovits
 from pipeline.context import StepContext
 from pipeline.listing import part_path, publish_list
 from pipeline.plan import Item
-from pipeline.steps import LIST_ITEM
+from pipeline.shards import encoder_device, in_shards, stale_clips
 
 FOLDER = "6-name2semantic"
 
 
 def run(context: StepContext) -> None:
     """Make the codes of every stale clip, then 6-name2semantic.tsv."""
-    clips = [item for item in context.plan.stale if item.name != LIST_ITEM]
-    if clips:
-        config = context.inputs.config
-        model = start_sovits(family(config.family), config.seed, config.models_dir).eval()
-        for done, item in enumerate(clips):
-            context.progress(done, len(clips), item.name)
-            try:
-                _make(context, item, model)
-            except TrainingDataError as error:
-                context.drop(item, str(error))
-        context.progress(len(clips), len(clips))
+    in_shards(context, make)
     publish_list(context, SEMANTIC_FILE, FOLDER, [SEMANTIC_HEADER])
+
+
+def make(context: StepContext) -> None:
+    """Make the stale clips in this process."""
+    clips = stale_clips(context)
+    config = context.inputs.config
+    model = start_sovits(family(config.family), config.seed, config.models_dir).eval().to(encoder_device(config))
+    for done, item in enumerate(clips):
+        context.progress(done, len(clips), item.name)
+        try:
+            _make(context, item, model)
+        except TrainingDataError as error:
+            context.drop(item, str(error))
+    context.progress(len(clips), len(clips))
 
 
 def _make(context: StepContext, item: Item, model: SovitsModel) -> None:
     features = load_features(context.experiment / CONTENT_FOLDER / f"{item.name}.pt", model.config.ssl_channels)
-    codes = tuple(model.extract_codes(features).flatten().tolist())
+    codes = tuple(model.extract_codes(features.to(model.ssl_proj.weight.device)).flatten().tolist())
     if not codes:
         raise TrainingDataError("the clip is too short for a single code")
     relative = context.experiment.relative_to(context.root)

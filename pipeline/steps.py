@@ -65,6 +65,12 @@ class JobConfig:
     """Where the public base weights lie; empty means GPT_SoVITS/pretrained_models beside the engine."""
     seed: int = 1234
     save_every_epoch: int = 4
+    dpo: bool = False
+    """Whether the text-to-semantic model also learns from damaged copies of its data (preference training)."""
+    feature_processes: int = 0
+    """Processes of a feature step on the CPU; 0 leaves it to the machine."""
+    training_processes: int = 0
+    """Processes that train together; 0 is one for each GPU of gpu_id, and one on the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,12 @@ STEPS: tuple[Step, ...] = (
     Step(StepName.SLICE_AUDIO, JobKind.PROCESS, Scope.RECORDING, 1, ()),
     Step(StepName.DENOISE_AUDIO, JobKind.PROCESS, Scope.CLIP, 1, ()),
     Step(StepName.ASR_TRANSCRIBE, JobKind.PROCESS, Scope.CLIP, 1, ("language", "asr_model")),
-    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
-    Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
+    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
+    Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.EXTRACT_SPEAKER_VECTORS, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
     Step(StepName.EXTRACT_SEMANTIC_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
-    Step(StepName.TRAIN_SOVITS, JobKind.TRAIN, Scope.CHARACTER, 1, ("family", "batch_size", "epochs_s2", "seed")),
-    Step(StepName.TRAIN_GPT, JobKind.TRAIN, Scope.CHARACTER, 1, ("family", "batch_size", "epochs_s1", "seed")),
+    Step(StepName.TRAIN_SOVITS, JobKind.TRAIN, Scope.CHARACTER, 2, ("family", "batch_size", "epochs_s2", "seed")),
+    Step(StepName.TRAIN_GPT, JobKind.TRAIN, Scope.CHARACTER, 2, ("family", "batch_size", "epochs_s1", "seed", "dpo")),
 )
 
 STEP_BY_NAME: dict[StepName, Step] = {step.name: step for step in STEPS}

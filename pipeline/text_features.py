@@ -1,25 +1,38 @@
-"""extract_text_features: the phones of each transcript."""
+"""extract_text_features: the phones of each transcript, and for Chinese text the text encoder's features of them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from GPT_SoVITS.dataset import TEXT_FILE, TextLine, format_text_line, write_lines
+import torch
+from torch import Tensor
+
+from GPT_SoVITS.dataset import TEXT_FEATURES_FOLDER, TEXT_FILE, TextLine, format_text_line, save_features, write_lines
 from GPT_SoVITS.errors import TextError, TrainingDataError
 from GPT_SoVITS.families import family
+from GPT_SoVITS.roberta import TextEncoder, text_encoder
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary, dictionary_of
-from GPT_SoVITS.text.languages import language_of_list, mode_for_language
+from GPT_SoVITS.text.frontend import Phones, phones_of
+from GPT_SoVITS.text.languages import Language, language_of_list, mode_for_language
 from pipeline.context import StepContext
 from pipeline.listing import part_path, publish_list
 from pipeline.plan import Item
-from pipeline.steps import LIST_ITEM
+from pipeline.shards import encoder_device, in_shards, stale_clips, stored_dtype
+from pipeline.steps import JobConfig
 
 FOLDER = "2-name2text"
 
 
 def run(context: StepContext) -> None:
     """Make the phones of every stale clip, then 2-name2text.txt; what cannot be spoken is dropped with its reason."""
-    clips = [item for item in context.plan.stale if item.name != LIST_ITEM]
+    in_shards(context, make)
+    publish_list(context, TEXT_FILE, FOLDER)
+
+
+def make(context: StepContext) -> None:
+    """Make the stale clips in this process."""
+    clips = stale_clips(context)
     for done, item in enumerate(clips):
         context.progress(done, len(clips), item.name)
         try:
@@ -27,7 +40,6 @@ def run(context: StepContext) -> None:
         except (TextError, TrainingDataError) as error:
             context.drop(item, str(error))
     context.progress(len(clips), len(clips))
-    publish_list(context, TEXT_FILE, FOLDER)
 
 
 def _make(context: StepContext, item: Item) -> None:
@@ -35,28 +47,55 @@ def _make(context: StepContext, item: Item) -> None:
     transcript = json.loads(path.read_text(encoding="utf-8"))
     symbols = family(context.inputs.config.family).sovits.symbols
     dictionary = dictionary_of(tuple(context.inputs.readings))
-    line = text_line(item.name, transcript["text"], transcript["language"], symbols, dictionary)
+    pieces = pieces_of(transcript["text"], transcript["language"], symbols, dictionary)
+    line = text_line(item.name, pieces)
     relative = context.experiment.relative_to(context.root)
     with context.folder() as scratch:
-        part = scratch / "part.txt"
+        part, features = scratch / "part.txt", scratch / "bert.pt"
         write_lines(part, [format_text_line(line)])
         files = {f"{relative}/{part_path(FOLDER, item.name)}": part}
+        encoder = _encoder_for(pieces, context.inputs.config)
+        if encoder is not None:
+            made = text_features(pieces, encoder)
+            save_features(features, made.to(stored_dtype(context.inputs.config, made)))
+            files[f"{relative}/{TEXT_FEATURES_FOLDER}/{item.name}.pt"] = features
         context.publish(item, files, {"phones": len(line.phones)})
 
 
-def text_line(name: str, text: str, language: str, symbols: str, dictionary: Dictionary = EMPTY) -> TextLine:
-    """Return the line of 2-name2text.txt for a transcript.
+def _encoder_for(pieces: Sequence[Phones], config: JobConfig) -> TextEncoder | None:
+    """Return the family's text encoder if there is Chinese for it, loaded at the first call that needs it."""
+    if not any(piece.language == Language.ZH for piece in pieces):
+        return None
+    return text_encoder(family(config.family), config.models_dir, encoder_device(config))
+
+
+def pieces_of(text: str, language: str, symbols: str, dictionary: Dictionary = EMPTY) -> list[Phones]:
+    """Return the pieces of a transcript, each in one language, with their phones.
 
     Raises:
         TextError: the text cannot be spoken, or its language is unknown.
     """
-    from GPT_SoVITS.text.frontend import phones_of
+    mode = mode_for_language(language_of_list(language))
+    return phones_of(text, mode, symbols=symbols, dictionary=dictionary)
 
-    segments = phones_of(text, mode_for_language(language_of_list(language)), symbols=symbols, dictionary=dictionary)
-    counted = all(segment.word2ph is not None for segment in segments)
+
+def text_line(name: str, pieces: Sequence[Phones]) -> TextLine:
+    """Return the line of 2-name2text.txt for a transcript."""
+    counted = all(piece.word2ph is not None for piece in pieces)
     return TextLine(
         name,
-        tuple(phone for segment in segments for phone in segment.phones),
-        tuple(count for segment in segments for count in segment.word2ph or ()) if counted else None,
-        "".join(segment.norm_text for segment in segments),
+        tuple(phone for piece in pieces for phone in piece.phones),
+        tuple(count for piece in pieces for count in piece.word2ph or ()) if counted else None,
+        "".join(piece.norm_text for piece in pieces),
     )
+
+
+def text_features(pieces: Sequence[Phones], encoder: TextEncoder) -> Tensor:
+    """Return the features of all phones, float32 [channels, phones]; zero for what is not Chinese."""
+    columns = []
+    for piece in pieces:
+        if piece.language == Language.ZH and piece.word2ph is not None:
+            columns.append(encoder.encode(piece.norm_text, piece.word2ph))
+        else:
+            columns.append(torch.zeros(encoder.channels, len(piece.phones)))
+    return torch.cat(columns, dim=1)

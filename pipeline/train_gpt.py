@@ -5,33 +5,41 @@ from __future__ import annotations
 from GPT_SoVITS.checkpoints import write_gpt_weights
 from GPT_SoVITS.dataset import SEMANTIC_FILE, TEXT_FILE, read_semantic_lines, read_text_lines
 from GPT_SoVITS.training.gpt_data import load_gpt_items
-from GPT_SoVITS.training.gpt_trainer import GptTrainee
+from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
+from GPT_SoVITS.training.parallel import Group
 from GPT_SoVITS.training.recipe import gpt_recipe
 from GPT_SoVITS.training.start import start_gpt
 from pipeline.context import StepContext
 from pipeline.steps import StepName
-from pipeline.training import MODELS, clips_of, facts, ground, leave_out, train
+from pipeline.training import MODELS, clips_of, facts, ground, in_processes, leave_out, train
 
 
 def run(context: StepContext) -> None:
-    """Train the text-to-semantic model from its last checkpoint, or from the start.
+    """Train the text-to-semantic model from its last checkpoint, or from the start, on all GPUs of the character."""
+    in_processes(context, make)
+
+
+def make(context: StepContext, group: Group) -> None:
+    """Train as one process of a group; its first one puts the finished weights into place.
 
     Raises:
         TrainingDataError: too few clips can be used.
         TrainingDivergedError: the loss stopped being a number.
     """
     config = context.inputs.config
-    at = ground(context, "logs_s1")
-    recipe = gpt_recipe(at.family)
+    at = ground(context, "logs_s1", group)
+    recipe = gpt_recipe(at.family, preference=config.dpo)
     wanted = set(clips_of(at.item, StepName.EXTRACT_SEMANTIC_FEATURES))
     codes = read_semantic_lines(context.experiment / SEMANTIC_FILE)
     lines = [line for name, line in codes.items() if name in wanted]
     texts = read_text_lines(context.experiment / TEXT_FILE)
-    items, left_out = load_gpt_items(texts, lines, at.family, recipe)
+    items, left_out = load_gpt_items(context.experiment, texts, lines, at.family, recipe)
     leave_out(context, left_out)
     model = start_gpt(at.family, config.seed, config.models_dir)
-    trainee = GptTrainee(model, items, at.family, recipe=recipe, compute=at.compute, batch_size=config.batch_size)
+    trainee = GptTrainee(model, items, GptSetup(at.family, recipe, at.compute, config.batch_size, group))
     outcome = train(context, at, trainee, config.epochs_s1)
+    if not group.leads:
+        return
     name = f"{context.character}-e{outcome.epochs}.ckpt"
     with context.folder() as scratch:
         target = scratch / name

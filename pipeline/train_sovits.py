@@ -4,33 +4,43 @@ from __future__ import annotations
 
 from GPT_SoVITS.checkpoints import write_sovits_weights
 from GPT_SoVITS.dataset import TEXT_FILE, read_text_lines
+from GPT_SoVITS.training.parallel import Group
 from GPT_SoVITS.training.recipe import sovits_recipe
-from GPT_SoVITS.training.sovits_data import load_sovits_items
+from GPT_SoVITS.training.sovits_data import complete_clips, load_sovits_items
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
 from GPT_SoVITS.training.start import start_discriminator, start_sovits
 from pipeline.context import StepContext
 from pipeline.steps import StepName
-from pipeline.training import MODELS, clips_of, facts, ground, leave_out, train
+from pipeline.training import MODELS, clips_of, facts, ground, in_processes, leave_out, train
 
 
 def run(context: StepContext) -> None:
-    """Train the semantic-to-waveform model from its last checkpoint, or from the start.
+    """Train the semantic-to-waveform model from its last checkpoint, or from the start, on all GPUs."""
+    in_processes(context, make)
+
+
+def make(context: StepContext, group: Group) -> None:
+    """Train as one process of a group; its first one puts the finished weights into place.
 
     Raises:
         TrainingDataError: too few clips can be used.
         TrainingDivergedError: the loss stopped being a number.
     """
     config = context.inputs.config
-    at = ground(context, "logs_s2")
+    at = ground(context, "logs_s2", group)
     recipe = sovits_recipe(at.family)
     names = clips_of(at.item, StepName.EXTRACT_AUDIO_FEATURES)
     texts = read_text_lines(context.experiment / TEXT_FILE)
     items, left_out = load_sovits_items(context.experiment, names, texts, at.family, recipe)
     leave_out(context, left_out)
     model = start_sovits(at.family, config.seed, config.models_dir)
-    critic = start_discriminator(at.family, config.seed)
-    trainee = SovitsTrainee(model, critic, items, SovitsSetup(at.family, recipe, at.compute, config.batch_size))
+    critic = start_discriminator(at.family, config.seed, config.models_dir)
+    found = len(complete_clips(context.experiment, names, texts, at.family))
+    setup = SovitsSetup(at.family, recipe, at.compute, config.batch_size, group, found)
+    trainee = SovitsTrainee(model, critic, items, setup)
     outcome = train(context, at, trainee, config.epochs_s2)
+    if not group.leads:
+        return
     name = f"{context.character}_e{outcome.epochs}_s{outcome.steps}.pth"
     with context.folder() as scratch:
         target = scratch / name

@@ -2,40 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from GPT_SoVITS.devices import Compute, choose_compute, use_all_cores
+from GPT_SoVITS.devices import (
+    Compute,
+    allow_fast_products,
+    choose_compute,
+    core_count,
+    free_memory,
+    usable_gpus,
+    use_all_cores,
+)
 from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, family
+from GPT_SoVITS.hubert import load_hubert
+from GPT_SoVITS.roberta import load_roberta
+from GPT_SoVITS.speaker import load_speaker_encoder
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, Trainee, run_training
+from GPT_SoVITS.training.parallel import ALONE, Group
 from GPT_SoVITS.training.sovits_data import LeftOut
+from GPT_SoVITS.training.start import base_name
+from pipeline.children import child_specs, run_children
 from pipeline.context import Dropped, StepContext
 from pipeline.plan import Item
+from pipeline.steps import JobConfig
+
+logger = logging.getLogger(__name__)
 
 MODELS = "models"
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a training stands: its one item, the family, the device and the folder of its checkpoints."""
+    """Where a training stands: its one item, family and base, the device, the checkpoints' folder, the processes."""
 
     item: Item
     family: Family
+    trained_from: str
     compute: Compute
     folder: Path
+    group: Group
 
 
-def ground(context: StepContext, logs: str) -> Ground:
+def in_processes(context: StepContext, make: Callable[[StepContext, Group], None]) -> None:
+    """Train in this process, or in one for each GPU.
+
+    Args:
+        context: the step's.
+        make: trains as one of a group; the function `make` of the step's module.
+
+    Raises:
+        Cancelled, EngineError, OSError, MemoryError: as `make` or `run_children` do.
+    """
+    forget_encoders()
+    gpus = usable_gpus(context.inputs.config.gpu_id)
+    count = ranks_for(context.inputs.config, len(gpus))
+    if count == 1:
+        use_all_cores()
+        make(context, ALONE)
+        return
+    rendezvous = context.scratch / f"rendezvous-{os.urandom(6).hex()}"
+    specs = [
+        replace(
+            spec,
+            rendezvous=str(rendezvous),
+            config=replace(spec.config, gpu_id=str(gpus[spec.rank])) if gpus else spec.config,
+        )
+        for spec in child_specs(context, count)
+    ]
+    run_children(context, specs, max(1, core_count() // count))
+
+
+def forget_encoders() -> None:
+    """Free the memory of the feature steps' encoders: training needs it, above all on a GPU."""
+    for load in (load_hubert, load_roberta, load_speaker_encoder):
+        load.cache_clear()
+    free_memory()
+
+
+def ranks_for(config: JobConfig, gpus: int) -> int:
+    """Return how many processes train together; never more than one for each GPU, where there are GPUs."""
+    wanted = config.training_processes or max(1, gpus)
+    return min(wanted, gpus) if gpus else wanted
+
+
+def ground(context: StepContext, logs: str, group: Group) -> Ground:
     """Prepare a training step; `logs` is the public prefix of its folder, `logs_s2` or `logs_s1`."""
     config = context.inputs.config
     chosen = family(config.family)
-    use_all_cores()
     compute = choose_compute("auto", config.gpu_id)
-    context.notes.append(compute.reason)
-    context.notes.append(f"from {RANDOM_WEIGHTS}: not a usable voice")
-    return Ground(context.plan.items[0], chosen, compute, context.experiment / f"{logs}_{chosen.name}")
+    if compute.device.type == "cuda":
+        allow_fast_products()
+    logger.info("training on %s, process %d of %d", compute.reason, group.rank + 1, group.size)
+    context.notes.append(compute.reason if group.size == 1 else f"{group.size} processes, {compute.reason}")
+    trained_from = base_name(chosen, config.models_dir)
+    context.notes.append(f"from {trained_from}{': not a usable voice' if trained_from == RANDOM_WEIGHTS else ''}")
+    return Ground(
+        context.plan.items[0], chosen, trained_from, compute, context.experiment / f"{logs}_{chosen.name}", group
+    )
 
 
 def clips_of(item: Item, step: str) -> list[str]:
@@ -51,8 +119,9 @@ def leave_out(context: StepContext, clips: Iterable[LeftOut]) -> None:
 
 def train(context: StepContext, at: Ground, trainee: Trainee, epochs: int) -> Outcome:
     """Train to the end, or up to a checkpoint when the job is cancelled."""
-    options = LoopOptions(at.folder, at.item.input_hash, epochs, context.inputs.config.save_every_epoch)
-    return run_training(trainee, options, context.progress)
+    config = context.inputs.config
+    options = LoopOptions(at.folder, at.item.input_hash, epochs, config.save_every_epoch, seed=config.seed)
+    return run_training(trainee, options, context.progress, at.group)
 
 
 def facts(at: Ground, outcome: Outcome, clips: Sequence[Any]) -> dict[str, Any]:
@@ -65,4 +134,4 @@ def facts(at: Ground, outcome: Outcome, clips: Sequence[Any]) -> dict[str, Any]:
         "device": at.compute.reason,
         "losses": {name: round(value, 5) for name, value in outcome.losses.items()},
     }
-    return {"family": str(at.family.name), "trained_from": RANDOM_WEIGHTS, "metrics": metrics}
+    return {"family": str(at.family.name), "trained_from": at.trained_from, "metrics": metrics}

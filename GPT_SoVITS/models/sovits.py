@@ -7,6 +7,7 @@ A frame is one hop (20 ms); a code stands for two frames. Call `eval()` before `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,6 +63,15 @@ class SovitsOutput:
     posterior_log_scale: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class DecodedChunk:
+    """A stretch of speech: wave [1, 1, samples], -1..1, and its content latent before any change of speed."""
+
+    wave: Tensor
+    latent: Tensor
+    """[1, hidden, frames]; its end is the `overlap` of the next chunk."""
+
+
 def length_mask(lengths: Tensor, frames: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return [B, 1, frames], 1 at positions below lengths int64 [B]."""
     return (torch.arange(frames, device=lengths.device) < lengths[:, None]).unsqueeze(1).to(dtype)
@@ -102,7 +112,8 @@ class SovitsModel(nn.Module):
         Raises:
             CheckpointError: the codebook was neither loaded nor fitted.
         """
-        with torch.no_grad():
+        # In float32 always: the codes of the data set were found so, and half precision would pick neighbours.
+        with torch.no_grad(), torch.autocast(ssl.device.type, enabled=False):
             return self.quantizer.encode(self.ssl_proj(ssl))
 
     def fit_codebook(self, features: Iterable[Tensor], generator: torch.Generator | None = None) -> None:
@@ -225,20 +236,61 @@ class SovitsModel(nn.Module):
             ValueError: no reference, or speaker vectors do not match the references or the family.
         """
         with torch.inference_mode():
-            style = self._mean_style(references, speaker_vectors)
+            style = self.mean_style(references, speaker_vectors)
+        made = self.decode_chunk(
+            codes, phones, style, noise_scale=noise_scale, speed=speed, noise=noise, generator=generator
+        )
+        return made.wave
+
+    def decode_chunk(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        style: Tensor,
+        *,
+        last_codes: int | None = None,
+        overlap: Tensor | None = None,
+        noise_scale: float = 0.5,
+        speed: float = 1.0,
+        noise: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> DecodedChunk:
+        """Speak the end of the codes made so far, without gradients; all of them are heard as context.
+
+        Args:
+            codes: every code of the sentence so far, int64 [1, 1, N].
+            phones: ids of the whole sentence, int64 [1, P].
+            style: timbre [1, gin, 1]; see `mean_style`.
+            last_codes: how many codes to speak, counted from the end; all if left out.
+            overlap: the last content-latent frames of the chunk before, [1, hidden, L]. This chunk's first L frames are
+                faded into them with weights that do not quite sum to 1, as in the public engine.
+            noise_scale, speed, noise, generator: as in `decode`; noise is for the frames after the change of speed.
+
+        Returns:
+            The wave and the content latent that it was made from.
+        """
+        with torch.inference_mode():
             content = self._content(codes)
             mask = style.new_ones(1, 1, content.shape[2])
             text_mask = style.new_ones(1, 1, phones.shape[1])
             latent = self.enc_p.latent(content, mask, phones, text_mask, self._style_for_text(style))
-            prior = self.enc_p.prior(latent, mask, speed)
+            if last_codes is not None:
+                latent = latent[:, :, -FRAMES_PER_CODE * last_codes :]
+            if overlap is not None:
+                latent = _fade(overlap, latent)
+            prior = self.enc_p.prior(latent, mask[:, :, : latent.shape[2]], speed)
             if noise is None:
                 noise = _normal(prior.mean.shape, prior.mean, generator)
             sample = prior.mean + noise * prior.log_scale.exp() * noise_scale
             wave: Tensor = self.dec(self.flow.inverse(sample, prior.mask, style) * prior.mask, style)
-            return wave
+            return DecodedChunk(wave, latent)
 
-    def _mean_style(self, references: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None) -> Tensor:
-        """Average the timbres of the references: [1, gin, 1]."""
+    def mean_style(self, references: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None = None) -> Tensor:
+        """Return the average timbre of the references, [1, gin, 1]; each with its own speaker vector.
+
+        Raises:
+            ValueError: no reference, or speaker vectors do not match the references or the family.
+        """
         if not references:
             raise ValueError("no reference recording was given: pass at least one spectrogram")
         vectors: Sequence[Tensor | None] = speaker_vectors if speaker_vectors is not None else [None] * len(references)
@@ -256,3 +308,11 @@ class SovitsModel(nn.Module):
 
 def _normal(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def _fade(old: Tensor, new: Tensor) -> Tensor:
+    """Mix the first L frames of `new` [1, C, T] with `old` [1, C, L]: a quarter sine up and one down."""
+    frames = old.shape[2]
+    angle = torch.arange(frames, device=new.device, dtype=new.dtype) * (math.pi / (2 * frames))
+    mixed = new[:, :, :frames] * angle.sin() + old * angle.cos()
+    return torch.cat([mixed, new[:, :, frames:]], dim=2)

@@ -169,8 +169,8 @@ def padding_mask_right(lengths: Tensor, size: int) -> Tensor:
 
 
 def padding_mask_left(lengths: Tensor, size: int) -> Tensor:
-    """Return True at the first (longest - length) places: bool [B, size]."""
-    return torch.arange(size, device=lengths.device) < (lengths.max() - lengths)[:, None]
+    """Return True at the first (size - length) places: bool [B, size]; `size` is the longest length of the batch."""
+    return torch.arange(size, device=lengths.device) < (size - lengths)[:, None]
 
 
 def _log_probability(logits: Tensor, targets: Tensor) -> Tensor:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from GPT_SoVITS.dataset import SemanticLine, TextLine, ids_of_codes
+from GPT_SoVITS.dataset import TEXT_FEATURES_FOLDER, SemanticLine, TextLine, ids_of_codes, load_matrix
 from GPT_SoVITS.errors import TrainingDataError
 from GPT_SoVITS.families import Family
-from GPT_SoVITS.text.symbols import ids_of_phones
 from GPT_SoVITS.training.recipe import GptRecipe, repetitions
-from GPT_SoVITS.training.sovits_data import LeftOut, check_enough, pad_rows
+from GPT_SoVITS.training.sovits_data import LeftOut, check_enough, known_ids, pad_rows
 
 
 @dataclass(frozen=True, slots=True)
 class GptItem:
-    """One clip: phones int64 [P] and its 25 Hz codes int64 [T]."""
+    """One clip: phones int64 [P], its 25 Hz codes int64 [T], and text features float [width, P]; None for zeros."""
 
     name: str
     phones: Tensor
     codes: Tensor
     seconds: float
+    bert: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,16 @@ class GptBatch:
 
 
 def load_gpt_items(
-    texts: dict[str, TextLine], semantics: Iterable[SemanticLine], family: Family, recipe: GptRecipe
+    experiment: Path, texts: dict[str, TextLine], semantics: Iterable[SemanticLine], family: Family, recipe: GptRecipe
 ) -> tuple[list[GptItem], list[LeftOut]]:
     """Return the clips that can be trained on, in the order of the semantic file, and the others with reasons.
+
+    Args:
+        experiment: the experiment folder, for the text features of those clips that have some.
+        texts: the lines of 2-name2text.txt by clip.
+        semantics: the rows of 6-name2semantic.tsv to use.
+        family: decides on symbols and lengths.
+        recipe: decides what is too fast or too slow.
 
     Raises:
         TrainingDataError: no clip is left.
@@ -50,11 +58,20 @@ def load_gpt_items(
     left_out: list[LeftOut] = []
     for line in semantics:
         try:
-            items.append(_item(texts.get(line.name), line, family, recipe))
+            item = _item(texts.get(line.name), line, family, recipe)
+            items.append(replace(item, bert=_text_features(experiment, item, family)))
         except TrainingDataError as error:
             left_out.append(LeftOut(line.name, str(error)))
     check_enough(len(items), left_out)
     return items, left_out
+
+
+def _text_features(experiment: Path, item: GptItem, family: Family) -> Tensor | None:
+    """Return the text features of a clip as they are stored; only clips with Chinese text have them."""
+    path = experiment / TEXT_FEATURES_FOLDER / f"{item.name}.pt"
+    if family.text_encoder is None or not path.exists():
+        return None
+    return load_matrix(path, (family.gpt.bert_channels, item.phones.shape[0]))
 
 
 def _item(text: TextLine | None, line: SemanticLine, family: Family, recipe: GptRecipe) -> GptItem:
@@ -62,7 +79,7 @@ def _item(text: TextLine | None, line: SemanticLine, family: Family, recipe: Gpt
         raise TrainingDataError("the clip has no phones; its transcript is missing or cannot be spoken")
     if not line.codes or not all(0 <= code < family.gpt.eos for code in line.codes):
         raise TrainingDataError("the clip's codes are empty or outside the codebook; make them again")
-    phones = ids_of_phones(text.phones, family.sovits.symbols)
+    phones = known_ids(text.phones, family.sovits.symbols)
     seconds = len(line.codes) / recipe.frames_per_second
     longest_s = family.gpt.max_sec
     if seconds > longest_s or len(phones) > longest_s * recipe.frames_per_second / recipe.slowest_phones_per_second:
@@ -113,12 +130,16 @@ def _buckets(ordered: Sequence[int], seconds: Sequence[float], width_s: float) -
 
 
 def collate_gpt(items: Sequence[GptItem], family: Family) -> GptBatch:
-    """Pad items into a batch; a family without a text encoder gets zeros for text features."""
+    """Pad items into a batch; items without text features get zeros for them."""
     phones = pad_rows([item.phones for item in items])
+    bert = torch.zeros(len(items), family.gpt.bert_channels, phones.shape[1])
+    for row, item in zip(bert, items, strict=True):
+        if item.bert is not None:
+            row[:, : item.bert.shape[1]] = item.bert
     return GptBatch(
         phones,
         torch.tensor([item.phones.shape[0] for item in items]),
         pad_rows([item.codes for item in items], family.gpt.eos),
         torch.tensor([item.codes.shape[0] for item in items]),
-        torch.zeros(len(items), family.gpt.bert_channels, phones.shape[1]),
+        bert,
     )

@@ -41,6 +41,8 @@ class GptRecipe:
     frames_per_second: int = 25
     slowest_phones_per_second: float = 2.5
     """Bounds the number of phones of the longest item."""
+    preference: bool = False
+    """Whether damaged copies of the codes are trained against (DPO); the batch is half as large then."""
     small_set: int = SMALL_SET
     """Sets of fewer items are repeated within an epoch."""
 
@@ -65,13 +67,14 @@ def sovits_recipe(family: Family) -> SovitsRecipe:
     return SovitsRecipe()
 
 
-def gpt_recipe(family: Family) -> GptRecipe:
-    """Return the recipe of a family.
+def gpt_recipe(family: Family, *, preference: bool = False) -> GptRecipe:
+    """Return the recipe of a family, with or without preference training (DPO).
 
     `nano` updates after every batch: starting from random weights it needs the updates, and its sets are small.
     """
-    nano = GptRecipe(batches_per_update=1, small_set=NANO_SMALL_SET)
-    return nano if family.name is FamilyName.NANO else GptRecipe()
+    if family.name is FamilyName.NANO:
+        return GptRecipe(batches_per_update=1, small_set=NANO_SMALL_SET, preference=preference)
+    return GptRecipe(preference=preference)
 
 
 def repetitions(items: int, small_set: int = SMALL_SET) -> int:

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from GPT_SoVITS.audio import read_wav
-from GPT_SoVITS.dataset import CONTENT_FOLDER, WAVE_FOLDER, TextLine, load_features
+from GPT_SoVITS.dataset import CONTENT_FOLDER, SPEAKER_FOLDER, WAVE_FOLDER, TextLine, load_features, load_matrix
 from GPT_SoVITS.errors import EngineError, TrainingDataError
 from GPT_SoVITS.families import Family
 from GPT_SoVITS.mel import spectrogram
 from GPT_SoVITS.models.sovits import SovitsBatch
-from GPT_SoVITS.text.symbols import ids_of_phones
+from GPT_SoVITS.text.symbols import ids_by_symbol
 from GPT_SoVITS.training.recipe import DurationLimits, SovitsRecipe, repetitions
 
 _HEADER_BYTES = 44
@@ -44,11 +44,32 @@ class SovitsItem:
     """Float32 [bins, T]."""
     wave: Tensor
     """Float32 [samples]."""
+    speaker_vector: Tensor | None = None
+    """Float32 [speaker_vector_channels], for families that have one."""
 
     @property
     def frames(self) -> int:
         """Length in hops."""
         return self.magnitudes.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchShape:
+    """To what a batch is padded."""
+
+    frames: int
+    """Even, and above the longest item."""
+    samples: int
+    phones: int
+
+    @classmethod
+    def of(cls, items: Sequence[SovitsItem]) -> BatchShape:
+        """Return the shape of a batch of these items."""
+        return cls(
+            2 * (max(item.frames for item in items) // 2 + 1),
+            max(item.wave.shape[0] for item in items),
+            max(item.phones.shape[0] for item in items),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +110,17 @@ def load_sovits_items(
             left_out.append(LeftOut(name, str(error)))
     check_enough(len(items), left_out)
     return items, left_out
+
+
+def complete_clips(experiment: Path, names: Sequence[str], texts: dict[str, TextLine], family: Family) -> list[str]:
+    """Return the clips that have phones and every file; the public loader counts these, usable or not."""
+    vectors = [(SPEAKER_FOLDER, ".pt")] if family.uses_speaker_vector else []
+    places = [(WAVE_FOLDER, ""), (CONTENT_FOLDER, ".pt"), *vectors]
+    return [
+        name
+        for name in names
+        if name in texts and all((experiment / folder / f"{name}{ending}").exists() for folder, ending in places)
+    ]
 
 
 def check_enough(items: int, left_out: Sequence[LeftOut]) -> None:
@@ -133,10 +165,28 @@ def _load(experiment: Path, name: str, texts: dict[str, TextLine], family: Famil
         raise TrainingDataError(f"the clip is longer than {longest_s:.0f} s or hardly longer than one training slice")
     magnitudes = spectrogram(wave.unsqueeze(0), family.audio).squeeze(0)
     ssl = load_features(experiment / CONTENT_FOLDER / f"{name}.pt", family.sovits.ssl_channels).squeeze(0)
-    phones = torch.tensor(ids_of_phones(line.phones, family.sovits.symbols), dtype=torch.int64)
+    phones = torch.tensor(known_ids(line.phones, family.sovits.symbols), dtype=torch.int64)
     if phones.shape[0] == 0:
         raise TrainingDataError("the clip's transcript holds no phones")
-    return SovitsItem(name, phones, fit_frames(ssl, magnitudes.shape[1]), magnitudes, wave)
+    vector = _speaker_vector(experiment, name, family.sovits.speaker_vector_channels)
+    return SovitsItem(name, phones, fit_frames(ssl, magnitudes.shape[1]), magnitudes, wave, vector)
+
+
+def known_ids(phones: Sequence[str], symbols: str) -> tuple[int, ...]:
+    """Return the ids of a clip's phones.
+
+    Raises:
+        TrainingDataError: the family's table lacks one of them.
+    """
+    table = ids_by_symbol(symbols)
+    unknown = sorted({phone for phone in phones if phone not in table})
+    if unknown:
+        raise TrainingDataError(f"the clip's phones {' '.join(unknown)} are none of this family's; make them again")
+    return tuple(table[phone] for phone in phones)
+
+
+def _speaker_vector(experiment: Path, name: str, channels: int | None) -> Tensor | None:
+    return None if channels is None else load_matrix(experiment / SPEAKER_FOLDER / f"{name}.pt", (1, channels))[0]
 
 
 def fit_frames(features: Tensor, frames: int) -> Tensor:
@@ -159,7 +209,9 @@ def bucket_of(frames: int, limits: Sequence[int]) -> int | None:
     return None
 
 
-def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: SovitsRecipe) -> list[list[int]]:
+def sovits_batches(
+    frames: Sequence[int], batch_size: int, epoch: int, recipe: SovitsRecipe, found: int | None = None
+) -> list[list[int]]:
     """Return the batches of one epoch as indices into the items.
 
     Items of similar length go together; each bucket is filled up from its start to whole batches; small sets are
@@ -170,10 +222,12 @@ def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: S
         batch_size: items a batch.
         epoch: 0, 1, ...
         recipe: the limits of the buckets.
+        found: clips before any was left out, which decide on the repetitions of a small set; None: those of `frames`.
     """
     generator = torch.Generator().manual_seed(epoch + 1)
     buckets: dict[int, list[int]] = {}
-    for index in list(range(len(frames))) * repetitions(len(frames), recipe.small_set):
+    copies = repetitions(len(frames) if found is None else found, recipe.small_set)
+    for index in list(range(len(frames))) * copies:
         bucket = bucket_of(frames[index], recipe.bucket_limits_frames)
         if bucket is not None:
             buckets.setdefault(bucket, []).append(index)
@@ -186,18 +240,35 @@ def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: S
     return [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def collate_sovits(items: Iterable[SovitsItem]) -> WavedBatch:
-    """Pad items into a batch, longest first; frames are padded to an even number above the longest."""
-    ordered = sorted(items, key=lambda item: item.frames, reverse=True)
-    frames = 2 * (ordered[0].frames // 2 + 1)
+def longest_first(items: Iterable[SovitsItem]) -> list[SovitsItem]:
+    """Return the items of a batch in the order in which they are collated."""
+    return sorted(items, key=lambda item: item.frames, reverse=True)
+
+
+def collate_sovits(items: Iterable[SovitsItem], shape: BatchShape | None = None) -> WavedBatch:
+    """Pad items into a batch, longest first; frames are padded to an even number above the longest.
+
+    Args:
+        items: one or more.
+        shape: the padding of the batch that these items are a part of; None: they are all of it.
+    """
+    ordered = longest_first(items)
+    shape = shape or BatchShape.of(ordered)
+    vectors = [item.speaker_vector for item in ordered if item.speaker_vector is not None]
     inputs = SovitsBatch(
-        ssl=torch.stack([F.pad(item.ssl, (0, frames - item.frames)) for item in ordered]),
-        spectrogram=torch.stack([F.pad(item.magnitudes, (0, frames - item.frames)) for item in ordered]),
+        ssl=_stack([item.ssl for item in ordered], shape.frames),
+        spectrogram=_stack([item.magnitudes for item in ordered], shape.frames),
         spectrogram_lengths=torch.tensor([item.frames for item in ordered]),
-        phones=pad_rows([item.phones for item in ordered]),
+        phones=_stack([item.phones for item in ordered], shape.phones),
         phones_lengths=torch.tensor([item.phones.shape[0] for item in ordered]),
+        speaker_vectors=torch.stack(vectors) if vectors else None,
     )
-    return WavedBatch(inputs, pad_rows([item.wave for item in ordered]).unsqueeze(1))
+    return WavedBatch(inputs, _stack([item.wave for item in ordered], shape.samples).unsqueeze(1))
+
+
+def _stack(rows: Sequence[Tensor], length: int) -> Tensor:
+    """Stack [..., n_i] into [B, ..., length], padded with zeros on the right."""
+    return torch.stack([F.pad(row, (0, length - row.shape[-1])) for row in rows])
 
 
 def pad_rows(rows: Sequence[Tensor], value: float = 0) -> Tensor:

@@ -1,42 +1,71 @@
-"""Models at the start of a training. Until a pretrained `nano` base exists, they start from random weights."""
+"""Models at the start of a training: from the public base of their family, or from random weights without one."""
 
 from __future__ import annotations
 
 import torch
 
-from GPT_SoVITS.content import require_supported
-from GPT_SoVITS.families import Family
+from GPT_SoVITS.base_files import require_base_files
+from GPT_SoVITS.checkpoints import load_weights, read_discriminator_weights, read_gpt_weights, read_sovits_weights
+from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, FamilyName
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.training.codebook import install_codebook, whisper_codebook
 
 
-def start_sovits(family: Family, seed: int, models_dir: str = "") -> SovitsModel:
-    """Return the generator as training begins with it; the content codebook does not depend on the seed.
+def base_name(family: Family, models_dir: str = "") -> str:
+    """Return what a training of this family starts from, as `trained_from` tells it.
 
     Raises:
-        ModelMissingError: the family's base weights are not supported by this version.
+        ModelMissingError: the family's base weights are not there.
     """
-    require_supported(family, models_dir)
+    if family.name is FamilyName.NANO:
+        return RANDOM_WEIGHTS
+    return require_base_files(family, models_dir).generator.name
+
+
+def start_sovits(family: Family, seed: int, models_dir: str = "") -> SovitsModel:
+    """Return the generator as training begins with it; what the base lacks, such as `enc_q`, is drawn from the seed.
+
+    Raises:
+        ModelMissingError: the family's base weights are not there.
+        CheckpointError: they cannot be used.
+    """
     torch.manual_seed(seed)
     model = SovitsModel(family.sovits, family.audio)
-    install_codebook(model, whisper_codebook())
+    if family.name is FamilyName.NANO:
+        install_codebook(model, whisper_codebook())
+    else:
+        path = require_base_files(family, models_dir).generator
+        load_weights(model, read_sovits_weights(path, training_state=True).state_dict, path, may_lack="")
     return model
 
 
-def start_discriminator(family: Family, seed: int) -> SovitsDiscriminator:
-    """Return the discriminators as training begins with them."""
+def start_discriminator(family: Family, seed: int, models_dir: str = "") -> SovitsDiscriminator:
+    """Return the discriminators as training begins with them.
+
+    Raises:
+        ModelMissingError: the family's base weights are not there.
+        CheckpointError: they cannot be used.
+    """
     torch.manual_seed(seed + 1)
-    return SovitsDiscriminator(family.sovits)
+    model = SovitsDiscriminator(family.sovits)
+    if family.name is not FamilyName.NANO:
+        path = require_base_files(family, models_dir).discriminator
+        load_weights(model, read_discriminator_weights(path), path, may_lack="")
+    return model
 
 
 def start_gpt(family: Family, seed: int, models_dir: str = "") -> TextToSemantic:
     """Return the text-to-semantic model as training begins with it.
 
     Raises:
-        ModelMissingError: the family's base weights are not supported by this version.
+        ModelMissingError: the family's base weights are not there.
+        CheckpointError: they cannot be used.
     """
-    require_supported(family, models_dir)
     torch.manual_seed(seed)
-    return TextToSemantic(family.gpt)
+    model = TextToSemantic(family.gpt)
+    if family.name is not FamilyName.NANO:
+        path = require_base_files(family, models_dir).gpt
+        load_weights(model, read_gpt_weights(path, training_state=True).state_dict, path)
+    return model

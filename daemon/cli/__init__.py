@@ -21,7 +21,10 @@ COMMANDS = {
     "retry": ("daemon.cli.jobs", "Run a failed or cancelled job again."),
     "say": ("daemon.cli.say", "Speak a text with a character's voice."),
     "phones": ("daemon.cli.phones", "Show how a text is read: its languages and phones."),
+    "export": ("daemon.cli.bundle", "Write a voice as GPT-SoVITS opens it."),
+    "import-voice": ("daemon.cli.bundle", "Take in a voice that was trained elsewhere."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
+    "models": ("daemon.cli.models", "List, import, download and check the public base weights."),
     "config": ("daemon.cli.config", "Show every setting and where it comes from."),
     "doctor": ("daemon.cli.doctor", "Check this machine and say what to do."),
     "demo": ("daemon.cli.demo", "Carry one real voice through the whole chain."),
@@ -39,7 +42,8 @@ class LazyGroup(click.Group):
         """Load one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

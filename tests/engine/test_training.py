@@ -16,7 +16,7 @@ from GPT_SoVITS.errors import TrainingDataError, TrainingDivergedError
 from GPT_SoVITS.families import Family, family
 from GPT_SoVITS.mel import spectrogram
 from GPT_SoVITS.training.gpt_data import GptItem, gpt_batches
-from GPT_SoVITS.training.gpt_trainer import GptTrainee
+from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, run_training
 from GPT_SoVITS.training.recipe import SMALL_SET, GptRecipe, SovitsRecipe, gpt_recipe, repetitions, sovits_recipe
 from GPT_SoVITS.training.sovits_data import SovitsItem, bucket_of, check_enough, sovits_batches
@@ -59,7 +59,7 @@ def _gpt(tiny: Family) -> GptTrainee:
         phones = torch.randint(1, 300, (10 + number,), generator=generator)
         items.append(GptItem(str(number), phones, torch.randint(0, 1024, (30 + number,), generator=generator), 1.2))
     recipe = replace(gpt_recipe(tiny), small_set=1)
-    return GptTrainee(start_gpt(tiny, 1), items, tiny, recipe=recipe, compute=choose_compute("cpu"), batch_size=2)
+    return GptTrainee(start_gpt(tiny, 1), items, GptSetup(tiny, recipe, choose_compute("cpu"), 2))
 
 
 def _weights(trainee: Any) -> dict[str, torch.Tensor]:
