@@ -74,9 +74,9 @@ def test_each_reference_brings_its_own_speaker_vector(pro: Family, models_dir: s
         vectors.append(encoder.embed(samples, 32_000))
     with torch.no_grad():
         expected = sovits.mean_style(spectrograms, vectors)
-        swapped = sovits.mean_style(spectrograms, vectors[::-1])
+        of_one = sovits.mean_style(spectrograms, [vectors[0]] * 2)
     torch.testing.assert_close(timbre.style, expected, rtol=1e-5, atol=1e-6)
-    assert (timbre.style - swapped).abs().max() > 1e-4
+    assert (timbre.style - of_one).abs().max() > 1e-5
 
 
 def test_chinese_has_text_features_and_the_rest_has_zeros(pro: Family, models_dir: str) -> None:
