@@ -48,7 +48,9 @@ def extract(
     progress(len(utterances), len(utterances))
 
 
-def features(path: Path, family: Family, encode: ContentEncoder) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float16]]]:
+def features(
+    path: Path, family: Family, encode: ContentEncoder
+) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float16]]]:
     """Return the float16 features of a recording, all cut to the same T frames of 20 ms (acoustic frames: 2 T).
 
     content [C, T], mel [bands, T], pitch_hz [2 T], voiced [2 T], envelope [K, 2 T], noise [A, 2 T].

@@ -96,6 +96,21 @@ def test_mixed_text_is_divided_by_language_and_loses_nothing() -> None:
     assert "".join(piece.text for piece in pieces) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("会議室", ["ja"]),
+        ("会议室", ["zh"]),
+        ("第一行是中文。\n三行目は日本語です。", ["zh", "ja"]),
+        ("今日はいい天気。明日東京行く。", ["ja"]),
+        ("初音ミク是一个歌手", ["ja", "zh"]),
+        ("我哋食咗飯未呀", ["zh"]),
+    ],
+)
+def test_han_without_kana_is_told_apart_by_what_only_one_language_writes(text: str, languages: list[str]) -> None:
+    assert [piece.language for piece in segments(text, Mode.AUTO)] == languages
+
+
 def test_a_very_short_text_is_spoken_with_a_dot_in_front() -> None:
     assert [piece.norm_text for piece in phones_of("好。", "all_zh")] == [".好."]
 
