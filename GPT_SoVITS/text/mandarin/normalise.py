@@ -18,7 +18,9 @@ _TO_HALF_WIDTH = str.maketrans(
 _DELETED = re.compile(r"[ —《》【】{}()（）#&@“”_|\\\r\t]")
 _TO_MARKS = {**TO_KEPT, ord("~"): "…", ord("^"): ",", ord("￥"): ",", ord(";"): ",", ord(":"): ",", ord("\n"): None}
 _INTERJECTIONS = str.maketrans("嗯呣", "恩母")
-_WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[A-Za-z][\w.+-]*@[\w.-]+[A-Za-z]")
+_WEB_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[!-~]+|(?<![A-Za-z0-9_.+-])[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}@[A-Za-z0-9.-]{1,250}[A-Za-z]"
+)
 _BETWEEN_LATIN = re.compile(r"(?<=[A-Za-z])[./](?=[A-Za-z])")
 _BETWEEN_NUMBERS = (
     (re.compile(r"(?<=\d)：(?=\d)"), ":"),
@@ -39,8 +41,7 @@ _REPEATED = re.compile(r"([\u4e00-\u9fa5])々")
 
 def normalise(text: str) -> str:
     """Return `text` as it is spoken: Chinese characters and the marks ! ? … , . only, no runs of marks."""
-    text = _REPEATED.sub(r"\1\1", simplified(text))
-    text = spoken(text).translate(_INTERJECTIONS)
+    text = spoken(simplified(text)).translate(_INTERJECTIONS)
     text = text.replace("...", "…").translate(_TO_MARKS)
     return collapse_runs(_NOT_SPOKEN.sub("", text.replace("-", "")))
 
@@ -50,7 +51,7 @@ def spoken(text: str) -> str:
 
     The words are simplified characters; measure words are known in both scripts.
     """
-    text = _WEB_ADDRESS.sub("", text.translate(_TO_HALF_WIDTH))
+    text = _REPEATED.sub(r"\1\1", _WEB_ADDRESS.sub("", text.translate(_TO_HALF_WIDTH)))
     for pattern, replacement in _BETWEEN_NUMBERS:
         text = pattern.sub(replacement, text)
     text = apply(NUMBER_RULES, _DELETED.sub("", text))
