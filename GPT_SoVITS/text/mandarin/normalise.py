@@ -15,7 +15,8 @@ _TO_HALF_WIDTH = str.maketrans(
     | {"％": "%", "＋": "+", "－": "-", "＝": "=", "／": "/", "−": "-", "–": "-", "～": "~", "〜": "~", "\u3000": " "}
     | {"＞": ">", "＜": "<", "＄": "$", "．": ".", "’": "'"}
 )
-_DELETED = re.compile(r"[ —《》【】{}()（）#&@“”_|\\\r\t]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_DELETED = re.compile(r"[\ud800-\udfff —《》【】{}()（）#&@“”_|\\\r\t]")
 _TO_MARKS = {**TO_KEPT, ord("~"): "…", ord("^"): ",", ord("￥"): ",", ord(";"): ",", ord(":"): ",", ord("\n"): None}
 _INTERJECTIONS = str.maketrans("嗯呣", "恩母")
 _WEB_ADDRESS = re.compile(
@@ -67,8 +68,8 @@ def latin_quantities_in_words(text: str) -> str:
 
 
 def simplified(text: str) -> str:
-    """Return `text` in simplified characters."""
-    return str(_converter().convert(text))
+    """Return `text` in simplified characters, without lone surrogates."""
+    return str(_converter().convert(_LONE_SURROGATE.sub("", text)))
 
 
 @cache

@@ -29,10 +29,6 @@ def golden_table(name: str) -> dict[str, Any]:
     return table
 
 
-REPAIRED_MANDARIN = {
-    "請問龍門客棧怎麼走？": "麼 is 么, not the obsolete 麽 that is read mo2",
-    "邮箱是test@example.com，请查收。": "an e-mail address holds no seconds and metres",
-}
 REPAIRED_ENGLISH = {
     "In 2024, prices rose; in 2000, nobody cared.": "a semicolon is a pause",
     "Only 1/3 of voters agreed; 2/3 did not.": "a semicolon is a pause",
