@@ -25,6 +25,7 @@ from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.sampling import SamplingOptions
 from GPT_SoVITS.text.cutting import pieces_for_synthesis
+from GPT_SoVITS.text.dictionary import Dictionary, Reading, dictionary_of
 from GPT_SoVITS.text.frontend import ids_of, phones_of
 from GPT_SoVITS.text.languages import Mode, mode_of
 
@@ -64,6 +65,8 @@ class SpeakOptions:
     pause_s: float = PAUSE_S
     seed: int | None = None
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    readings: tuple[Reading, ...] = ()
+    """Words of the user's dictionaries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,8 @@ class Voice:
         options = options or SpeakOptions()
         seed = options.seed if options.seed is not None else int(torch.seed() % 2**32)
         features = self._reference(reference.audio)
-        prompt_ids = self._prompt_ids(reference)
+        dictionary = dictionary_of(options.readings)
+        prompt_ids = self._prompt_ids(reference, dictionary)
         pieces = pieces_for_synthesis(text, language, options.cut_method)
         warnings = list(features.warnings)
         rate_hz = self.family.audio.sample_rate_hz
@@ -141,7 +145,8 @@ class Voice:
         for number, piece in enumerate(pieces):
             if progress is not None:
                 progress(number, len(pieces))
-            ids = ids_of(phones_of(piece, mode_of(language), symbols=self.family.sovits.symbols))
+            symbols = self.family.sovits.symbols
+            ids = ids_of(phones_of(piece, mode_of(language), symbols=symbols, dictionary=dictionary))
             codes, warning = self._codes(ids, prompt_ids, features, options, seed + number)
             if warning:
                 warnings.append(f"{piece!r}: {warning}")
@@ -184,13 +189,13 @@ class Voice:
         magnitudes = spectrogram(torch.from_numpy(level).unsqueeze(0), self.family.audio).to(self.compute.device)
         return _ReferenceFeatures(self.sovits.extract_codes(ssl)[0, 0], magnitudes, tuple(warnings))
 
-    def _prompt_ids(self, reference: Reference) -> list[int] | None:
+    def _prompt_ids(self, reference: Reference, dictionary: Dictionary) -> list[int] | None:
         text = reference.text.replace("\n", " ").strip()
         if not text:
             return None
         mode = mode_of(reference.language)
         closed = text if text[-1] in SENTENCE_MARKS else text + ("." if mode is Mode.EN else "。")
-        return ids_of(phones_of(closed, mode, symbols=self.family.sovits.symbols))
+        return ids_of(phones_of(closed, mode, symbols=self.family.sovits.symbols, dictionary=dictionary))
 
     def _codes(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from daemon import characters, events, references
+from daemon import characters, dictionaries, events, references
 from daemon.character_config import job_config
 from daemon.database import Database
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
@@ -214,6 +214,7 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         models_dir=config.models_dir,
         asr_model=config.asr_model,
         device=settings.gpu.device,
+        readings=dictionaries.readings(layout, character.name),
     )
 
 

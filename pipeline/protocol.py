@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from GPT_SoVITS.text.dictionary import Reading
 from pipeline.steps import JobConfig, JobKind, StepName
 
 T = TypeVar("T")
@@ -79,6 +80,8 @@ class JobSpec:
     recordings: tuple[Recording, ...] = ()
     edits: tuple[TranscriptEdit, ...] = ()
     artifacts: tuple[ArtifactRecord, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    """Words of the user's dictionaries."""
     attempt: int = 1
 
 
@@ -106,6 +109,8 @@ class SpeakRequest:
     top_p: float = 1.0
     temperature: float = 1.0
     repetition_penalty: float = 1.35
+    readings: tuple[Reading, ...] = ()
+    """Words of the user's dictionaries."""
 
 
 class MessageType(StrEnum):
@@ -156,13 +161,19 @@ def decode_job(line: str) -> JobSpec:
         recordings=tuple(Recording(**r) for r in raw["recordings"]),
         edits=tuple(TranscriptEdit(**e) for e in raw["edits"]),
         artifacts=tuple(artifact_from(a) for a in raw["artifacts"]),
+        readings=_readings(raw),
         attempt=raw["attempt"],
     )
 
 
 def decode_speak(line: str) -> SpeakRequest:
     """Read a SpeakRequest from its line."""
-    return SpeakRequest(**json.loads(line))
+    raw = json.loads(line)
+    return SpeakRequest(**{**raw, "readings": _readings(raw)})
+
+
+def _readings(raw: dict[str, Any]) -> tuple[Reading, ...]:
+    return tuple(Reading(**reading) for reading in raw["readings"])
 
 
 def decode_message(line: str) -> Message:

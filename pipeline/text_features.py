@@ -7,6 +7,7 @@ import json
 from GPT_SoVITS.dataset import TEXT_FILE, TextLine, format_text_line, write_lines
 from GPT_SoVITS.errors import TextError, TrainingDataError
 from GPT_SoVITS.families import family
+from GPT_SoVITS.text.dictionary import EMPTY, Dictionary, dictionary_of
 from GPT_SoVITS.text.languages import language_of_list, mode_for_language
 from pipeline.context import StepContext
 from pipeline.listing import part_path, publish_list
@@ -33,7 +34,8 @@ def _make(context: StepContext, item: Item) -> None:
     path = context.root / "transcripts" / "clips" / f"{item.name}.json"
     transcript = json.loads(path.read_text(encoding="utf-8"))
     symbols = family(context.inputs.config.family).sovits.symbols
-    line = text_line(item.name, transcript["text"], transcript["language"], symbols)
+    dictionary = dictionary_of(tuple(context.inputs.readings))
+    line = text_line(item.name, transcript["text"], transcript["language"], symbols, dictionary)
     relative = context.experiment.relative_to(context.root)
     with context.folder() as scratch:
         part = scratch / "part.txt"
@@ -42,7 +44,7 @@ def _make(context: StepContext, item: Item) -> None:
         context.publish(item, files, {"phones": len(line.phones)})
 
 
-def text_line(name: str, text: str, language: str, symbols: str) -> TextLine:
+def text_line(name: str, text: str, language: str, symbols: str, dictionary: Dictionary = EMPTY) -> TextLine:
     """Return the line of 2-name2text.txt for a transcript.
 
     Raises:
@@ -50,7 +52,7 @@ def text_line(name: str, text: str, language: str, symbols: str) -> TextLine:
     """
     from GPT_SoVITS.text.frontend import phones_of
 
-    segments = phones_of(text, mode_for_language(language_of_list(language)), symbols=symbols)
+    segments = phones_of(text, mode_for_language(language_of_list(language)), symbols=symbols, dictionary=dictionary)
     counted = all(segment.word2ph is not None for segment in segments)
     return TextLine(
         name,

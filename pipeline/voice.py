@@ -65,7 +65,9 @@ def speak(request: SpeakRequest, voices: WarmVoices, channel: Channel) -> None:
         channel.send(Message(MessageType.PROGRESS, {"request_id": request.request_id, "done": done, "total": total}))
 
     sampling = SamplingOptions(request.top_k, request.top_p, request.temperature, request.repetition_penalty)
-    options = SpeakOptions(request.cut_method, request.speed, seed=request.seed, sampling=sampling)
+    options = SpeakOptions(
+        request.cut_method, request.speed, seed=request.seed, sampling=sampling, readings=request.readings
+    )
     reference = Reference(Path(request.ref_audio), request.ref_text, request.ref_language)
     speech = voice.speak(request.text, request.language, reference, options, progress)
     _write(Path(request.output_path), speech)

@@ -24,6 +24,7 @@ DESCRIPTIONS = {
     "pipeline.listfile",
     "GPT_SoVITS.errors",
     "GPT_SoVITS.families",
+    "GPT_SoVITS.text.dictionary",
     "GPT_SoVITS.text.languages",
 }
 HEAVY = ("torch", "torchaudio", "transformers", "faster_whisper", "ctranslate2", "numpy", "scipy", "av", "soundfile")

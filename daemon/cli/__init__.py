@@ -20,6 +20,7 @@ COMMANDS = {
     "cancel": ("daemon.cli.jobs", "Cancel a job."),
     "retry": ("daemon.cli.jobs", "Run a failed or cancelled job again."),
     "say": ("daemon.cli.say", "Speak a text with a character's voice."),
+    "phones": ("daemon.cli.phones", "Show how a text is read: its languages and phones."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
     "config": ("daemon.cli.config", "Show every setting and where it comes from."),
     "doctor": ("daemon.cli.doctor", "Check this machine and say what to do."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from GPT_SoVITS.text.english.dictionary import pronunciation
@@ -27,19 +28,35 @@ class EnglishText:
     phones: tuple[str, ...]
 
 
-def english_phones(text: str) -> EnglishText:
-    """Return the phones of `text` read as English; fewer than four get a comma in front, as checkpoints expect."""
+def english_phones(text: str, words: Mapping[str, tuple[str, ...]] | None = None) -> EnglishText:
+    """Return the phones of `text` read as English; fewer than four get a comma in front, as checkpoints expect.
+
+    `words` (lower case) has phones that win over all others.
+    """
     norm_text = normalise(text)
     tokens = _TOKEN.findall(norm_text)
     lowered = [token.lower() for token in tokens]
     known = ids_by_symbol("v1")
+    own = words or {}
     phones: list[str] = []
     for index, token in enumerate(tokens):
-        said = _token_phones(token, lowered, index)
+        said = _own_phones(lowered[index], own) or _token_phones(token, lowered, index)
         phones += [phone for phone in ("-" if phone == "'" else phone for phone in said) if phone in known]
     if len(phones) < _FEWEST_PHONES:
         phones.insert(0, COMMA)
     return EnglishText(norm_text, tuple(phones))
+
+
+def _own_phones(word: str, own: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Phones of a word that the user has a reading for, alone, as a possessor or joined by hyphens; else none."""
+    if word in own:
+        return list(own[word])
+    if word.endswith("'s") and word[:-2] in own:
+        return _possessive(list(own[word[:-2]]))
+    parts = word.split("-") if own else []
+    if not any(part in own for part in parts):
+        return []
+    return [phone for part in parts for phone in (own[part] if part in own else _word_phones(part))]
 
 
 def _token_phones(token: str, lowered: list[str], index: int) -> list[str]:
