@@ -62,9 +62,18 @@ def spoken(text: str) -> str:
 def latin_quantities_in_words(text: str) -> str:
     """Return `text` with only those numbers in Chinese words that are glued to Latin letters: 10km, HK$299, 25°C.
 
-    For text that is divided by language afterwards, which would tear such a number from its unit.
+    For text that is divided by language afterwards, which would tear such a number from its unit. A number between
+    Latin words stays as it is.
     """
-    return apply(LATIN_QUANTITY_RULES, text)
+
+    def words_outside_latin(match: re.Match[str]) -> str:
+        before = match.string[max(match.start() - 2, 0) : match.start()].strip()[-1:]
+        after = match.string[match.end() : match.end() + 2].strip()[:1]
+        return match[0] if (before + after).isascii() and (before + after).isalpha() else words(match)
+
+    for pattern, words in LATIN_QUANTITY_RULES:
+        text = pattern.sub(words_outside_latin, text)
+    return text
 
 
 def simplified(text: str) -> str:
