@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from GPT_SoVITS.errors import TextError
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode, mode_of
-from GPT_SoVITS.text.readers import READERS
+from GPT_SoVITS.text.readers import READERS, Read
 from GPT_SoVITS.text.segmentation import Piece, joined, segments
 from GPT_SoVITS.text.symbols import COMMA, KOREAN_BLANK, KOREAN_STOP, MARKS, PAD, UNKNOWN, ids_of_phones
 
@@ -102,7 +102,8 @@ def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
 def _phones_of_piece(piece: Piece, symbols: str, dictionary: Dictionary) -> Phones:
     language = piece.language
     if language is None or (symbols == "v1" and language in _ONLY_LATER):
-        norm_text, phones, word2ph = " ", (COMMA,), None
+        read = Read(" ", (COMMA,))
     else:
-        norm_text, phones, word2ph = READERS[language](piece.text, symbols, dictionary)
-    return Phones(ids_of_phones(phones, symbols), phones, word2ph, norm_text, language or Language.EN)
+        read = READERS[language](piece.text, symbols, dictionary)
+    ids = ids_of_phones(read.phones, symbols)
+    return Phones(ids, read.phones, read.word2ph, read.norm_text, language or Language.EN)
