@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -65,15 +66,18 @@ def latin_quantities_in_words(text: str) -> str:
     For text that is divided by language afterwards, which would tear such a number from its unit. A number between
     Latin words stays as it is.
     """
+    for pattern, words in LATIN_QUANTITY_RULES:
+        text = pattern.sub(_outside_latin(words), text)
+    return text
 
-    def words_outside_latin(match: re.Match[str]) -> str:
+
+def _outside_latin(words: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
+    def replacement(match: re.Match[str]) -> str:
         before = match.string[max(match.start() - 2, 0) : match.start()].strip()[-1:]
         after = match.string[match.end() : match.end() + 2].strip()[:1]
         return match[0] if (before + after).isascii() and (before + after).isalpha() else words(match)
 
-    for pattern, words in LATIN_QUANTITY_RULES:
-        text = pattern.sub(words_outside_latin, text)
-    return text
+    return replacement
 
 
 def simplified(text: str) -> str:

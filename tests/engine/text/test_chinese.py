@@ -19,7 +19,8 @@ from GPT_SoVITS.text.symbols import UNKNOWN, ids_by_symbol
 
 _READERS = [mandarin_phones, cantonese_phones]
 _ANY_TEXT = st.text(alphabet=st.characters(codec=None, categories=None), max_size=80) | st.text(
-    alphabet="你好一不儿得地的還長隻㗎𨋢𠮷覅々〇３0123456789.,:;-—~～/%‰年月日號℃°$￥^ hkmsKMGB@aAzZ'\"’½²⁻Ⅳ\ud800😀\n。！？…（）",
+    alphabet="你好一不儿得地的還長隻㗎𨋢𠮷覅々〇３"
+    "0123456789.,:;-—~～/%‰年月日號℃°$￥^ hkmsKMGB@aAzZ'\"’½²⁻Ⅳ\ud800😀\n。！？…（）",
     max_size=80,
 )
 _LONG_TEXTS = ["你好", "龘靐", "𠮷㐱", "價钱", "123,", "1/", "3h", "a@"]
