@@ -76,6 +76,10 @@ def _clean(text: str) -> str:
 
 
 def _pieces(text: str, mode: Mode, symbols: str, dictionary: Dictionary) -> list[Phones]:
+    if language_of_mode(mode) in {Language.ZH, Language.YUE}:
+        from GPT_SoVITS.text.mandarin.normalise import latin_quantities_in_words
+
+        text = latin_quantities_in_words(text)
     return [_phones_of_piece(piece, symbols, dictionary) for piece in _with_units(segments(text, mode))]
 
 

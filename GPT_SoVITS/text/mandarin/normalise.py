@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -15,10 +16,13 @@ _TO_HALF_WIDTH = str.maketrans(
     | {"％": "%", "＋": "+", "－": "-", "＝": "=", "／": "/", "−": "-", "–": "-", "～": "~", "〜": "~", "\u3000": " "}
     | {"＞": ">", "＜": "<", "＄": "$", "．": ".", "’": "'"}
 )
-_DELETED = re.compile(r"[ —《》【】{}()（）#&@“”_|\\\r\t]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_DELETED = re.compile(r"[\ud800-\udfff —《》【】{}()（）#&@“”_|\\\r\t]")
 _TO_MARKS = {**TO_KEPT, ord("~"): "…", ord("^"): ",", ord("￥"): ",", ord(";"): ",", ord(":"): ",", ord("\n"): None}
 _INTERJECTIONS = str.maketrans("嗯呣", "恩母")
-_WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[A-Za-z][A-Za-z\d_.+-]{0,63}@[\w.-]{1,255}[A-Za-z]")
+_WEB_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[!-~]+|(?<![A-Za-z0-9_.+-])[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}@[A-Za-z0-9.-]{1,250}[A-Za-z]"
+)
 _BETWEEN_LATIN = re.compile(r"(?<=[A-Za-z])[./](?=[A-Za-z])")
 _BETWEEN_NUMBERS = (
     (re.compile(r"(?<=\d)：(?=\d)"), ":"),
@@ -39,8 +43,7 @@ _REPEATED = re.compile(r"([\u4e00-\u9fa5])々")
 
 def normalise(text: str) -> str:
     """Return `text` as it is spoken: Chinese characters and the marks ! ? … , . only, no runs of marks."""
-    text = _REPEATED.sub(r"\1\1", simplified(text))
-    text = spoken(text).translate(_INTERJECTIONS)
+    text = spoken(simplified(text)).translate(_INTERJECTIONS)
     text = text.replace("...", "…").translate(_TO_MARKS)
     return collapse_runs(_NOT_SPOKEN.sub("", text.replace("-", "")))
 
@@ -50,7 +53,7 @@ def spoken(text: str) -> str:
 
     The words are simplified characters; measure words are known in both scripts.
     """
-    text = _WEB_ADDRESS.sub("", text.translate(_TO_HALF_WIDTH))
+    text = _REPEATED.sub(r"\1\1", _WEB_ADDRESS.sub("", text.translate(_TO_HALF_WIDTH)))
     for pattern, replacement in _BETWEEN_NUMBERS:
         text = pattern.sub(replacement, text)
     text = apply(NUMBER_RULES, _DELETED.sub("", text))
@@ -60,14 +63,26 @@ def spoken(text: str) -> str:
 def latin_quantities_in_words(text: str) -> str:
     """Return `text` with only those numbers in Chinese words that are glued to Latin letters: 10km, HK$299, 25°C.
 
-    For text that is divided by language afterwards, which would tear such a number from its unit.
+    For text that is divided by language afterwards, which would tear such a number from its unit. A number between
+    Latin words stays as it is.
     """
-    return apply(LATIN_QUANTITY_RULES, text)
+    for pattern, words in LATIN_QUANTITY_RULES:
+        text = pattern.sub(_outside_latin(words), text)
+    return text
+
+
+def _outside_latin(words: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
+    def replacement(match: re.Match[str]) -> str:
+        before = match.string[max(match.start() - 2, 0) : match.start()].strip()[-1:]
+        after = match.string[match.end() : match.end() + 2].strip()[:1]
+        return match[0] if (before + after).isascii() and (before + after).isalpha() else words(match)
+
+    return replacement
 
 
 def simplified(text: str) -> str:
-    """Return `text` in simplified characters."""
-    return str(_converter().convert(text))
+    """Return `text` in simplified characters, without lone surrogates."""
+    return str(_converter().convert(_LONE_SURROGATE.sub("", text)))
 
 
 @cache

@@ -172,12 +172,14 @@ def _power(match: re.Match[str]) -> str:
 
 
 def _equation(match: re.Match[str]) -> str:
-    written = match[0].replace("=-", "=负")
-    return written.replace("-", "减") if set(written) & set("+×÷=") else match[0]
+    if not set(match[0]) & set("+×÷="):
+        return match[0]
+    written = match[0].replace("=-", "=负").replace("-", "减")
+    return re.sub(_NUMBER, _quantity, written)
 
 
 def _comparison(match: re.Match[str]) -> str:
-    return match[1] + {">": "大于", "<": "小于", ">=": "大于等于", "<=": "小于等于"}[match[2]]
+    return quantity(match[1]) + {">": "大于", "<": "小于", ">=": "大于等于", "<=": "小于等于"}[match[2]]
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -266,7 +268,7 @@ _DATES_AND_TIMES = _compiled(
         (rf"(?<!\d)(\d{{4}})年(?:({_MONTH})月(?:({_DAY})([日号號]))?)?", _date_in_characters),
         (rf"(?<!\d)(\d{{2}})年({_MONTH})月(?:({_DAY})([日号號]))?", _date_in_characters),
         (r"(?<!\d)(\d{2})年(?!代)", _short_year),
-        (r"(?<!\d)([05-9][05])(?=后(?!天|年|来|面|边|方|期))", _each_digit),
+        (r"(?<!\d)([05-9][05])(?=[后後](?!天|年|来|面|边|方|期))", _each_digit),
         (rf"(?<![\d.])(\d{{4}})([-/])({_MONTH})\2({_DAY})(?![\d.])", _date_in_digits),
         (rf"(?<![\d.])({_YEAR})(\.)({_MONTH})\.({_DAY})(?![\d.])", _date_in_digits),
         (rf"({_LASTED})(\d{{1,3}}(?::[0-5]\d){{1,2}})(?![\d:])", _duration),

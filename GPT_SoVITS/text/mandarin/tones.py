@@ -136,7 +136,7 @@ def _ends_neutral(word: Word) -> bool:
     text, part = word.text, word.part
     last, longer = text[-1], len(text) > 1
     return (
-        last in _PARTICLES
+        (last in _PARTICLES and not (longer and part.startswith("n")))
         or (last in _STRUCTURAL and _is_structural(word))
         or (text in _ASPECT and part in _ASPECT_PARTS)
         or (longer and last in "们子" and part in {"r", "n"})

@@ -135,7 +135,10 @@ _ORDERED = str.split("月 日 号 楼 级 期 届 代 里 章 节 课 页 周 �
 NOT_TWO_AS_PAIR = frozenset({*_ORDERED, *(word.translate(_TO_TRADITIONAL) for word in _ORDERED)})
 """Measure words before which 2 stays 二 because it counts in order (二月, 二楼) or by custom (二百)."""
 
-_GREEK = "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 拗 克西 欧米克伦 派 肉 西格玛 套 宇普西龙 服艾 器 普赛 欧米伽"
+_GREEK = (
+    "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 "
+    "拗 克西 欧米克伦 派 肉 西格玛 套 宇普西龙 服艾 器 普赛 欧米伽"
+)
 _READINGS_OF_SIGNS: dict[str, str] = {
     **dict(zip("①②③④⑤⑥⑦⑧⑨⑩", "一二三四五六七八九十", strict=True)),
     **dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _GREEK.split(), strict=True)),
