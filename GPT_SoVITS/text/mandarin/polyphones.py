@@ -12,9 +12,9 @@ from pathlib import Path
 
 _TABLE = Path(__file__).parent.parent / "data" / "polyphones.txt"
 _SURNAMES = str.split(
-    "任 ren2 朴 piao2 单 shan4 区 ou1 查 zha1 曾 zeng1 盖 ge3 缪 miao4 覃 qin2 乐 yue4 燕 yan1 华 hua4 宁 ning4"
+    "任 ren2 朴 piao2 单 shan4 区 ou1 查 zha1 曾 zeng1 盖 ge3 缪 miao4 覃 qin2 乐 yue4 燕 yan1 华 hua4"
 )
-_TITLES = str.split("先生 女士 小姐 老师 师傅 教授 医生 经理 同学 阿姨 叔叔 老板 大夫 主任 校长 局长")
+_TITLES = str.split("先生 女士 小姐 老师 师傅 教授 医生 同学 阿姨 叔叔 老板 大夫")
 """A surname is read so before a title, where it begins the run or follows a word that cannot end in it."""
 _BEGINNING = "^"
 _BEFORE_NAMES = f"{_BEGINNING}的和与跟是找请叫问给向对为让由见"

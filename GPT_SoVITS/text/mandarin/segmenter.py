@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import log
 from typing import Any
 
@@ -19,6 +19,8 @@ from GPT_SoVITS.text.packages import package_file
 
 _UNKNOWN_PART = "x"
 _LONGEST_COMMON = 4
+_LONGEST_KEPT = 8
+"""Runs up to this length are common enough (he has, only one) to keep their division."""
 
 Tagged = tuple[str, str]
 
@@ -66,10 +68,15 @@ def segment(text: str) -> list[Tagged]:
     tagged: list[Tagged] = []
     for piece, unknown in _pieces(text):
         if unknown:
-            tagged += _part_model().words(piece)
+            tagged += _tagged_by_model(piece) if len(piece) <= _LONGEST_KEPT else _part_model().words(piece)
         else:
             tagged.append((piece, parts.get(piece, _UNKNOWN_PART)))
     return tagged
+
+
+@lru_cache(maxsize=20_000)
+def _tagged_by_model(piece: str) -> tuple[Tagged, ...]:
+    return tuple(_part_model().words(piece))
 
 
 def shortest_part(word: str) -> str:
