@@ -1,7 +1,7 @@
 """Speaking: a voice, a reference recording, a text → a waveform (rules of the public inference engine).
 
 Codes are generated for several pieces of the text together; the waveform of each piece is made from its own codes
-and phones alone, so that sentences do not colour each other. See docs/decisions/0004-rules-of-synthesis.md.
+and phones alone, so that sentences do not colour each other. See docs/decisions/0006-rules-of-synthesis.md.
 """
 
 from __future__ import annotations

@@ -306,6 +306,8 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         models_dir=config.models_dir,
         asr_model=config.asr_model,
         device=settings.gpu.device,
+        verify_words=settings.inference.verify_words,
+        codes_per_phone=_codes_per_phone(voice),
         readings=dictionaries.readings(layout, character.name),
         other_references=tuple(
             str(references.resolve(session, layout, character, name).path) for name in options.other_references
@@ -321,6 +323,12 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         repetition_penalty=options.repetition_penalty,
         verify_words=options.verify_words,
     )
+
+
+def _codes_per_phone(voice: Voice) -> tuple[float, float] | None:
+    """Return how fast the voice speaks, as its training noted it; None for one trained before that, or elsewhere."""
+    bounds = voice.metrics.get("codes_per_phone")
+    return (float(bounds[0]), float(bounds[1])) if isinstance(bounds, list) and len(bounds) == 2 else None
 
 
 def _reference(

@@ -90,8 +90,8 @@ STEPS: tuple[Step, ...] = (
     Step(StepName.SLICE_AUDIO, JobKind.PROCESS, Scope.RECORDING, 2, ()),  # 2: clips are measured
     Step(StepName.DENOISE_AUDIO, JobKind.PROCESS, Scope.CLIP, 1, ()),
     Step(StepName.ASR_TRANSCRIBE, JobKind.PROCESS, Scope.CLIP, 1, ("language", "asr_model")),
-    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
-    Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
+    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
+    Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.EXTRACT_SPEAKER_VECTORS, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
     Step(StepName.EXTRACT_SEMANTIC_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
     Step(StepName.TRAIN_SOVITS, JobKind.TRAIN, Scope.CHARACTER, 2, ("family", "batch_size", "epochs_s2", "seed")),
