@@ -34,7 +34,7 @@ MODELS = "models"
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a training stands: its one item, the family, its base, the device, the folder of its checkpoints, its processes."""
+    """Where a training stands: the item, family and base, the device, the folder of checkpoints, the processes."""
 
     item: Item
     family: Family

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import wave
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ from GPT_SoVITS.families import FAMILIES, FamilyName
 from GPT_SoVITS.training.snapshot import Position, Snapshot, save_snapshot
 from GPT_SoVITS.training.start import start_gpt, start_sovits
 from GPT_SoVITS.voice_files import export_training_states
+from pipeline.protocol import MessageType, decode_message, encode
 from tests.daemon.installation import Installation
 
 NAME = "爱丽丝"
@@ -166,6 +170,27 @@ def test_an_exported_voice_comes_in_under_another_name_with_its_data_set(
     with voiced.database.read() as session:
         active = [each.active for each in session.exec(select(Voice).where(Voice.character_id == voice.character_id))]
     assert active == [False, True]
+
+
+def test_an_imported_voice_speaks(voiced: Installation, reader: ModelReader, tmp_path: Path) -> None:
+    bundles.export(voiced.world, NAME, tmp_path / "b.zip")
+    import_voice(voiced.world, "鲍勃", Given(tmp_path / "b.zip"), reader)
+    wanted = inferences.InferenceRequest(target_text="Hello world.", character_name="鲍勃", target_language="en")
+    inference = inferences.create(voiced.database, voiced.world.settings, voiced.layout, wanted)
+    with voiced.database.read() as session:
+        told = inferences.speak_request(session, voiced.world.settings, voiced.layout, inference)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.voice"],
+        input=f"{encode(replace(told, device='cpu'))}\n",
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        timeout=240,
+    )
+    messages = [decode_message(line) for line in done.stdout.splitlines()]
+    assert [message.type for message in messages if message.type is MessageType.ERROR] == []
+    with wave.open(told.output_path, "rb") as sound:
+        assert sound.getframerate() == 32_000 and sound.getnframes() > 3_200
 
 
 def test_two_weight_files_are_enough(
