@@ -118,7 +118,7 @@ def install_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Pat
         if found.shape != expected.shape:
             shapes = f"{list(found.shape)}, this model has {list(expected.shape)}"
             raise CheckpointError(f"{source}: the weight {name} has shape {shapes}")
-        value = found.detach().to(expected.dtype).contiguous()
+        value = found.detach().to(expected.dtype)
         if not torch.isfinite(value).all():
             raise CheckpointError(f"{source}: the weight {name} holds values that are not finite")
         state[name] = value

@@ -6,7 +6,7 @@ from GPT_SoVITS.checkpoints import write_sovits_weights
 from GPT_SoVITS.dataset import TEXT_FILE, read_text_lines
 from GPT_SoVITS.training.parallel import Group
 from GPT_SoVITS.training.recipe import sovits_recipe
-from GPT_SoVITS.training.sovits_data import load_sovits_items
+from GPT_SoVITS.training.sovits_data import complete_clips, load_sovits_items
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
 from GPT_SoVITS.training.start import start_discriminator, start_sovits
 from pipeline.context import StepContext
@@ -35,7 +35,9 @@ def make(context: StepContext, group: Group) -> None:
     leave_out(context, left_out)
     model = start_sovits(at.family, config.seed, config.models_dir)
     critic = start_discriminator(at.family, config.seed, config.models_dir)
-    trainee = SovitsTrainee(model, critic, items, SovitsSetup(at.family, recipe, at.compute, config.batch_size, group))
+    found = len(complete_clips(context.experiment, names, texts, at.family))
+    setup = SovitsSetup(at.family, recipe, at.compute, config.batch_size, group, found)
+    trainee = SovitsTrainee(model, critic, items, setup)
     outcome = train(context, at, trainee, config.epochs_s2)
     if not group.leads:
         return

@@ -81,19 +81,24 @@ def pieces_for_synthesis(text: str, language: str, method: str) -> list[str]:
     Raises:
         TextError: nothing in the text can be spoken, or a name is unknown.
     """
+    return [short for piece in speakable_pieces(collapse_runs(text), language, method) for short in limit(piece)]
+
+
+def speakable_pieces(text: str, language: str, method: str) -> list[str]:
+    """Return the pieces as `pieces_for_synthesis` does, but with runs of marks kept and at any length.
+
+    Raises:
+        TextError: nothing in the text can be spoken, or a name is unknown.
+    """
     stop = "." if mode_of(language) is Mode.EN else "。"
-    text = collapse_runs(text).strip("\n")
+    text = text.strip("\n")
     if text and text[0] not in SENTENCE_MARKS and len(_first_clause(text)) < _MINIMUM_FIRST_CLAUSE:
         text = stop + text
     lines = [line for line in cut(text, method) if line.strip()]
-    pieces: list[str] = []
-    for piece in _join_short(lines):
-        if _WORD_CHARACTER.search(piece):
-            closed = piece if piece[-1] in SENTENCE_MARKS else piece + stop
-            pieces.extend(_limit(closed))
-    if not pieces:
+    spoken = [piece for piece in join_short(lines) if _WORD_CHARACTER.search(piece)]
+    if not spoken:
         raise TextError("the text holds nothing that can be spoken; write at least one word")
-    return pieces
+    return [piece if piece[-1] in SENTENCE_MARKS else piece + stop for piece in spoken]
 
 
 def _cut(text: str, method: CutMethod) -> Iterable[str]:
@@ -167,7 +172,7 @@ def _first_clause(text: str) -> str:
     return re.split(f"[{SENTENCE_MARKS}]", text, maxsplit=1)[0].strip()
 
 
-def _join_short(lines: Iterable[str]) -> list[str]:
+def join_short(lines: Iterable[str]) -> list[str]:
     """Join consecutive lines until each has at least five characters; a short rest joins the last."""
     joined: list[str] = []
     pending = ""
@@ -183,15 +188,15 @@ def _join_short(lines: Iterable[str]) -> list[str]:
     return joined
 
 
-def _limit(piece: str) -> list[str]:
-    """Cut a piece of over 510 characters at sentence marks, and a clause longer than that anywhere."""
-    if len(piece) <= _MAXIMUM_PIECE:
+def limit(piece: str, longest: int = _MAXIMUM_PIECE) -> list[str]:
+    """Cut a piece of more than `longest` characters at sentence marks, and a clause longer than that anywhere."""
+    if len(piece) <= longest:
         return [piece]
     short: list[str] = [""]
     for clause in re.findall(rf"[^{SENTENCE_MARKS}]*[{SENTENCE_MARKS}]|[^{SENTENCE_MARKS}]+$", piece):
-        for start in range(0, len(clause), _MAXIMUM_PIECE):
-            part = clause[start : start + _MAXIMUM_PIECE]
-            if len(short[-1]) + len(part) > _MAXIMUM_PIECE:
+        for start in range(0, len(clause), longest):
+            part = clause[start : start + longest]
+            if len(short[-1]) + len(part) > longest:
                 short.append("")
             short[-1] += part
     return [text for text in short if text]

@@ -13,9 +13,8 @@ from torch import Tensor
 from GPT_SoVITS.dataset import TEXT_FEATURES_FOLDER, SemanticLine, TextLine, ids_of_codes, load_matrix
 from GPT_SoVITS.errors import TrainingDataError
 from GPT_SoVITS.families import Family
-from GPT_SoVITS.text.symbols import ids_of_phones
 from GPT_SoVITS.training.recipe import GptRecipe, repetitions
-from GPT_SoVITS.training.sovits_data import LeftOut, check_enough, pad_rows
+from GPT_SoVITS.training.sovits_data import LeftOut, check_enough, known_ids, pad_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def _item(text: TextLine | None, line: SemanticLine, family: Family, recipe: Gpt
         raise TrainingDataError("the clip has no phones; its transcript is missing or cannot be spoken")
     if not line.codes or not all(0 <= code < family.gpt.eos for code in line.codes):
         raise TrainingDataError("the clip's codes are empty or outside the codebook; make them again")
-    phones = ids_of_phones(text.phones, family.sovits.symbols)
+    phones = known_ids(text.phones, family.sovits.symbols)
     seconds = len(line.codes) / recipe.frames_per_second
     longest_s = family.gpt.max_sec
     if seconds > longest_s or len(phones) > longest_s * recipe.frames_per_second / recipe.slowest_phones_per_second:

@@ -16,7 +16,7 @@ from GPT_SoVITS.errors import EngineError, TrainingDataError
 from GPT_SoVITS.families import Family
 from GPT_SoVITS.mel import spectrogram
 from GPT_SoVITS.models.sovits import SovitsBatch
-from GPT_SoVITS.text.symbols import ids_of_phones
+from GPT_SoVITS.text.symbols import ids_by_symbol
 from GPT_SoVITS.training.recipe import DurationLimits, SovitsRecipe, repetitions
 
 _HEADER_BYTES = 44
@@ -112,6 +112,17 @@ def load_sovits_items(
     return items, left_out
 
 
+def complete_clips(experiment: Path, names: Sequence[str], texts: dict[str, TextLine], family: Family) -> list[str]:
+    """Return the clips that have phones and every file; the public loader counts these, usable or not."""
+    vectors = [(SPEAKER_FOLDER, ".pt")] if family.uses_speaker_vector else []
+    places = [(WAVE_FOLDER, ""), (CONTENT_FOLDER, ".pt"), *vectors]
+    return [
+        name
+        for name in names
+        if name in texts and all((experiment / folder / f"{name}{ending}").exists() for folder, ending in places)
+    ]
+
+
 def check_enough(items: int, left_out: Sequence[LeftOut]) -> None:
     """Refuse to train on nothing. One clip is enough: small sets are repeated, as in the public loaders.
 
@@ -154,11 +165,24 @@ def _load(experiment: Path, name: str, texts: dict[str, TextLine], family: Famil
         raise TrainingDataError(f"the clip is longer than {longest_s:.0f} s or hardly longer than one training slice")
     magnitudes = spectrogram(wave.unsqueeze(0), family.audio).squeeze(0)
     ssl = load_features(experiment / CONTENT_FOLDER / f"{name}.pt", family.sovits.ssl_channels).squeeze(0)
-    phones = torch.tensor(ids_of_phones(line.phones, family.sovits.symbols), dtype=torch.int64)
+    phones = torch.tensor(known_ids(line.phones, family.sovits.symbols), dtype=torch.int64)
     if phones.shape[0] == 0:
         raise TrainingDataError("the clip's transcript holds no phones")
     vector = _speaker_vector(experiment, name, family.sovits.speaker_vector_channels)
     return SovitsItem(name, phones, fit_frames(ssl, magnitudes.shape[1]), magnitudes, wave, vector)
+
+
+def known_ids(phones: Sequence[str], symbols: str) -> tuple[int, ...]:
+    """Return the ids of a clip's phones.
+
+    Raises:
+        TrainingDataError: the family's table lacks one of them.
+    """
+    table = ids_by_symbol(symbols)
+    unknown = sorted({phone for phone in phones if phone not in table})
+    if unknown:
+        raise TrainingDataError(f"the clip's phones {' '.join(unknown)} are none of this family's; make them again")
+    return tuple(table[phone] for phone in phones)
 
 
 def _speaker_vector(experiment: Path, name: str, channels: int | None) -> Tensor | None:
@@ -185,7 +209,9 @@ def bucket_of(frames: int, limits: Sequence[int]) -> int | None:
     return None
 
 
-def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: SovitsRecipe) -> list[list[int]]:
+def sovits_batches(
+    frames: Sequence[int], batch_size: int, epoch: int, recipe: SovitsRecipe, found: int | None = None
+) -> list[list[int]]:
     """Return the batches of one epoch as indices into the items.
 
     Items of similar length go together; each bucket is filled up from its start to whole batches; small sets are
@@ -196,10 +222,12 @@ def sovits_batches(frames: Sequence[int], batch_size: int, epoch: int, recipe: S
         batch_size: items a batch.
         epoch: 0, 1, ...
         recipe: the limits of the buckets.
+        found: clips before any was left out, which decide on the repetitions of a small set; None: those of `frames`.
     """
     generator = torch.Generator().manual_seed(epoch + 1)
     buckets: dict[int, list[int]] = {}
-    for index in list(range(len(frames))) * repetitions(len(frames), recipe.small_set):
+    copies = repetitions(len(frames) if found is None else found, recipe.small_set)
+    for index in list(range(len(frames))) * copies:
         bucket = bucket_of(frames[index], recipe.bucket_limits_frames)
         if bucket is not None:
             buckets.setdefault(bucket, []).append(index)

@@ -43,6 +43,8 @@ class SovitsSetup:
     compute: Compute
     batch_size: int
     group: Group = ALONE
+    found: int | None = None
+    """Clips before any was left out; they decide how often a small set is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ class SovitsTrainee:
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Return the items of each batch of an epoch, those of all processes together."""
-        frames = [item.frames for item in self.items]
-        return sovits_batches(frames, self.setup.batch_size * self.setup.group.size, epoch, self.setup.recipe)
+        setup, frames = self.setup, [item.frames for item in self.items]
+        return sovits_batches(frames, setup.batch_size * setup.group.size, epoch, setup.recipe, setup.found)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of both networks and both optimisers."""

@@ -1,0 +1,38 @@
+"""Which pieces of a text are generated together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LEAST_EVENNESS = 0.75
+
+
+def pieces_together(
+    lengths: Sequence[int], batch_size: int, *, evenness: float = LEAST_EVENNESS, by_length: bool = True
+) -> list[list[int]]:
+    """Return batches of pieces as indices into `lengths`; the caller puts the results back in order.
+
+    Args:
+        lengths: characters of each piece's normalised text.
+        batch_size: the most pieces a batch holds, at least 1.
+        evenness: a batch is cut short until its middle length is at least so large a share of its mean length.
+        by_length: False takes the pieces in their order, in groups of `batch_size`.
+    """
+    if not by_length:
+        return [
+            list(range(start, min(start + batch_size, len(lengths)))) for start in range(0, len(lengths), batch_size)
+        ]
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    batches = []
+    start = 0
+    while start < len(order):
+        size = min(batch_size, len(order) - start)
+        while size > 1 and not _is_even([lengths[index] for index in order[start : start + size]], evenness):
+            size -= 1
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def _is_even(ordered: Sequence[int], evenness: float) -> bool:
+    return ordered[len(ordered) // 2] * len(ordered) >= evenness * sum(ordered)
