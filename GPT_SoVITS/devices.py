@@ -97,7 +97,7 @@ def precision_for(capability: tuple[int, int], name: str) -> tuple[torch.dtype, 
 
 
 def allow_fast_products() -> None:
-    """Let a GPU multiply float32 matrices in TF32, as the public recipe does; the CPU is not affected."""
+    """Let GPUs multiply float32 matrices in TF32, as the public recipe does."""
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.allow_tf32 = True
 

@@ -18,6 +18,7 @@ from pipeline.context import StepContext
 from pipeline.listing import part_path, publish_list
 from pipeline.plan import Item
 from pipeline.shards import encoder_device, in_shards, stale_clips, stored_dtype
+from pipeline.steps import JobConfig
 
 FOLDER = "2-name2text"
 
@@ -31,18 +32,16 @@ def run(context: StepContext) -> None:
 def make(context: StepContext) -> None:
     """Make the stale clips in this process."""
     clips = stale_clips(context)
-    config = context.inputs.config
-    encoder = text_encoder(family(config.family), config.models_dir, encoder_device(config))
     for done, item in enumerate(clips):
         context.progress(done, len(clips), item.name)
         try:
-            _make(context, item, encoder)
+            _make(context, item)
         except (TextError, TrainingDataError) as error:
             context.drop(item, str(error))
     context.progress(len(clips), len(clips))
 
 
-def _make(context: StepContext, item: Item, encoder: TextEncoder | None) -> None:
+def _make(context: StepContext, item: Item) -> None:
     path = context.root / "transcripts" / "clips" / f"{item.name}.json"
     transcript = json.loads(path.read_text(encoding="utf-8"))
     symbols = family(context.inputs.config.family).sovits.symbols
@@ -53,11 +52,19 @@ def _make(context: StepContext, item: Item, encoder: TextEncoder | None) -> None
         part, features = scratch / "part.txt", scratch / "bert.pt"
         write_lines(part, [format_text_line(line)])
         files = {f"{relative}/{part_path(FOLDER, item.name)}": part}
-        if encoder is not None and any(piece.language == Language.ZH for piece in pieces):
+        encoder = _encoder_for(pieces, context.inputs.config)
+        if encoder is not None:
             made = text_features(pieces, encoder)
             save_features(features, made.to(stored_dtype(context.inputs.config, made)))
             files[f"{relative}/{TEXT_FEATURES_FOLDER}/{item.name}.pt"] = features
         context.publish(item, files, {"phones": len(line.phones)})
+
+
+def _encoder_for(pieces: Sequence[Phones], config: JobConfig) -> TextEncoder | None:
+    """Return the family's text encoder if there is Chinese for it, loaded at the first call that needs it."""
+    if not any(piece.language == Language.ZH for piece in pieces):
+        return None
+    return text_encoder(family(config.family), config.models_dir, encoder_device(config))
 
 
 def pieces_of(text: str, language: str, symbols: str) -> list[Phones]:

@@ -34,7 +34,7 @@ MODELS = "models"
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a training stands: the item, family and base, the device, the folder of checkpoints, the processes."""
+    """Where a training stands: its one item, family and base, the device, the checkpoints' folder, the processes."""
 
     item: Item
     family: Family
@@ -83,7 +83,8 @@ def ground(context: StepContext, logs: str, group: Group) -> Ground:
     config = context.inputs.config
     chosen = family(config.family)
     compute = choose_compute("auto", config.gpu_id)
-    allow_fast_products()
+    if compute.device.type == "cuda":
+        allow_fast_products()
     logger.info("training on %s, process %d of %d", compute.reason, group.rank + 1, group.size)
     context.notes.append(compute.reason if group.size == 1 else f"{group.size} processes, {compute.reason}")
     trained_from = base_name(chosen, config.models_dir)

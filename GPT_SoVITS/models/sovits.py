@@ -307,7 +307,9 @@ class SovitsModel(nn.Module):
 
 
 def _normal(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+    """Draw where the generator is: one on the CPU gives the same noise for every device."""
+    source = like.device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, device=source).to(like)
 
 
 def _fade(old: Tensor, new: Tensor) -> Tensor:

@@ -143,11 +143,11 @@ class TextToSemantic(nn.Module):
         prompt: Tensor | None,
         options: GenerationOptions,
         *,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator | None] | None = None,
         progress: Progress | None = None,
     ) -> list[Generation]:
         """Generate tokens for several texts together. See `semantic_generation.generate_batch`."""
-        return generate_batch(self, texts, prompt, options, generator=generator, progress=progress)
+        return generate_batch(self, texts, prompt, options, generators=generators, progress=progress)
 
     def _predict(
         self, text: Tensor, hidden_text: Tensor, codes: Tensor, codes_lengths: Tensor

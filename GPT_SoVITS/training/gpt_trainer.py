@@ -18,6 +18,7 @@ from GPT_SoVITS.training.division import Division
 from GPT_SoVITS.training.gpt_data import GptBatch, GptItem, collate_gpt, gpt_batches
 from GPT_SoVITS.training.loop import Losses
 from GPT_SoVITS.training.parallel import ALONE, Group
+from GPT_SoVITS.training.preference import reject_codes
 from GPT_SoVITS.training.recipe import GptRecipe
 from GPT_SoVITS.training.scaled_adam import ScaledAdam, semantic_learning_rate
 from GPT_SoVITS.training.update import apply_gradients, gradient_scaler, norm_entry
@@ -73,8 +74,6 @@ class GptTrainee:
         made = collate_gpt([self.items[index] for index in items], self.setup.family)
         if not self.setup.recipe.preference:
             return made, None
-        from GPT_SoVITS.training.preference import reject_codes
-
         return made, reject_codes(made.codes, made.codes_lengths, random.Random(torch.initial_seed()))
 
     def _gradients(self, whole: tuple[GptBatch, RejectedCodes | None], rows: Sequence[int]) -> Losses:

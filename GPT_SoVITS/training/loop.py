@@ -93,6 +93,7 @@ def run_training(trainee: Trainee, options: LoopOptions, progress: Progress, gro
         TrainingDivergedError: the loss was not finite too often in a row.
         StoppedElsewhere: the progress of another process raised.
     """
+    group.any(False)  # all have arrived, so nobody writes a checkpoint any more
     snapshot = load_snapshot(options.folder, options.input_hash)
     position = snapshot.position if snapshot else Position()
     if snapshot is not None:

@@ -1,0 +1,231 @@
+"""How long a training step and the feature steps take, for each family, cold and warm apart.
+
+    python -m benchmarks.engine_training [FAMILY ...] [--batch-size N] [--steps N]
+
+All networks have their full size and random weights, which cost as much as trained ones. They are written to a scratch
+folder and read from there as the service does. Cold is the first use, loading included; warm is the mean of the next
+ones. The device is the one that a training would choose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks._report import Row, publish
+from GPT_SoVITS.audio import decode
+from GPT_SoVITS.base_files import base_files
+from GPT_SoVITS.content import content_encoder, content_wave
+from GPT_SoVITS.devices import Compute, allow_fast_products, choose_compute, use_all_cores
+from GPT_SoVITS.families import FAMILIES, Family, FamilyName, family
+from GPT_SoVITS.mel import spectrogram
+from GPT_SoVITS.models.discriminator import SovitsDiscriminator
+from GPT_SoVITS.models.eres2net import ERes2NetV2
+from GPT_SoVITS.models.sovits import SovitsModel
+from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.roberta import text_encoder
+from GPT_SoVITS.speaker import speaker_encoder
+from GPT_SoVITS.training.gpt_data import GptItem
+from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
+from GPT_SoVITS.training.loop import Trainee
+from GPT_SoVITS.training.recipe import gpt_recipe, sovits_recipe
+from GPT_SoVITS.training.sovits_data import SovitsItem
+from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
+
+CLIPS = Path(__file__).parent.parent / "daemon" / "demo" / "allison_en"
+CLIP_S = 4.0
+SENTENCE = "今天天气很好我们一起去公园散步吧好吗"
+"""As many characters as are spoken in about CLIP_S."""
+PHONES = 60
+WARM_CLIPS = 5
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of the first call and the mean of the later ones."""
+
+    cold_s: float
+    warm_s: float
+
+
+def timed(first: Callable[[], object], later: Callable[[], object], repeats: int, device: torch.device) -> Times:
+    """Measure one call of `first`, then the mean of `repeats` calls of `later`."""
+    with _clock(device) as cold:
+        first()
+    with _clock(device) as warm:
+        for _ in range(repeats):
+            later()
+    return Times(cold[0], warm[0] / repeats)
+
+
+@contextmanager
+def _clock(device: torch.device) -> Iterator[list[float]]:
+    seconds = [0.0]
+    began = time.perf_counter()
+    yield seconds
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    seconds[0] = time.perf_counter() - began
+
+
+def write_encoders(chosen: Family, models_dir: Path) -> None:
+    """Write the encoders of a public family with random weights, in the public layout."""
+    from transformers import BertConfig, BertModel, HubertConfig, HubertModel
+
+    files = base_files(chosen, str(models_dir))
+    torch.manual_seed(0)
+    HubertModel(HubertConfig()).half().save_pretrained(files.hubert)
+    large = BertConfig(
+        vocab_size=21_128, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+    )
+    BertModel(large, add_pooling_layer=False).half().save_pretrained(files.roberta)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(SENTENCE)]
+    (files.roberta / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    if files.speaker is not None:
+        files.speaker.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(ERes2NetV2().state_dict(), files.speaker)
+
+
+def recorded_clips() -> list[Samples]:
+    """Return the recordings that the repository carries, each CLIP_S long at 32 kHz."""
+    wanted = round(CLIP_S * 32_000)
+    return [np.resize(decode(path, 32_000).samples, wanted) for path in sorted(CLIPS.glob("*.flac"))]
+
+
+def feature_rows(chosen: Family, clips: Sequence[Samples], models_dir: str, device: torch.device) -> list[Row]:
+    """Measure the encoders and the quantiser of a family."""
+    name = str(device)
+    heard = content_wave(clips[0], 32_000)
+    rows = _pair(
+        f"{chosen.name}: content features",
+        timed(
+            lambda: content_encoder(chosen, models_dir, name)(heard),
+            lambda: content_encoder(chosen, models_dir, name)(heard),
+            WARM_CLIPS,
+            device,
+        ),
+    )
+    ssl = content_encoder(chosen, models_dir, name)(heard).to(device)
+    if chosen.text_encoder is not None:
+        rows += _pair(f"{chosen.name}: text features (zh)", _text_times(chosen, models_dir, device))
+    if chosen.uses_speaker_vector:
+        rows += _pair(f"{chosen.name}: speaker vector", _speaker_times(chosen, models_dir, clips[0], device))
+    model = SovitsModel(chosen.sovits, chosen.audio).eval().to(device)
+    model.quantizer.codebook.inited.fill_(1)
+    codes = timed(lambda: model.extract_codes(ssl), lambda: model.extract_codes(ssl), WARM_CLIPS, device)
+    return rows + _pair(f"{chosen.name}: codes", codes)
+
+
+def _text_times(chosen: Family, models_dir: str, device: torch.device) -> Times:
+    def encode() -> None:
+        encoder = text_encoder(chosen, models_dir, str(device))
+        assert encoder is not None
+        encoder.encode(SENTENCE, [2] * len(SENTENCE))
+
+    return timed(encode, encode, WARM_CLIPS, device)
+
+
+def _speaker_times(chosen: Family, models_dir: str, clip: Samples, device: torch.device) -> Times:
+    def embed() -> None:
+        encoder = speaker_encoder(chosen, models_dir, str(device))
+        assert encoder is not None
+        encoder.embed(clip, 32_000)
+
+    return timed(embed, embed, WARM_CLIPS, device)
+
+
+def _pair(what: str, times: Times) -> list[Row]:
+    return [
+        Row(f"{what}, cold", times.cold_s, "s"),
+        Row(f"{what}, warm", times.warm_s / CLIP_S, "s a second of audio"),
+    ]
+
+
+def training_rows(chosen: Family, clips: Sequence[Samples], batch_size: int, steps: int, compute: Compute) -> list[Row]:
+    """Measure the steps of both trainers on batches of clips of CLIP_S."""
+    torch.manual_seed(0)
+    rows = []
+    for what, trainee in (
+        ("SoVITS", _sovits_trainee(chosen, clips, batch_size, compute)),
+        ("GPT", _gpt_trainee(chosen, batch_size, compute)),
+    ):
+        step = partial(_step, trainee, itertools.count(1), list(range(batch_size)))
+        times = timed(step, step, steps, compute.device)
+        rows.append(Row(f"{chosen.name}: {what} training step of {batch_size}, cold", times.cold_s, "s"))
+        rows.append(Row(f"{chosen.name}: {what} training step of {batch_size}, warm", times.warm_s, "s"))
+    return rows
+
+
+def _step(trainee: Trainee, numbers: Iterator[int], batch: list[int]) -> None:
+    trainee.train(0, next(numbers), batch)
+
+
+def _sovits_trainee(chosen: Family, clips: Sequence[Samples], batch_size: int, compute: Compute) -> SovitsTrainee:
+    model, critic = SovitsModel(chosen.sovits, chosen.audio), SovitsDiscriminator(chosen.sovits)
+    model.quantizer.codebook.inited.fill_(1)
+    items = [_sovits_item(str(n), clips[n % len(clips)], chosen) for n in range(batch_size)]
+    return SovitsTrainee(model, critic, items, SovitsSetup(chosen, sovits_recipe(chosen), compute, batch_size))
+
+
+def _sovits_item(name: str, clip: Samples, chosen: Family) -> SovitsItem:
+    wave = torch.from_numpy(clip)
+    magnitudes = spectrogram(wave.unsqueeze(0), chosen.audio).squeeze(0)
+    ssl = torch.randn(chosen.sovits.ssl_channels, magnitudes.shape[1])
+    width = chosen.sovits.speaker_vector_channels
+    phones = torch.randint(1, 300, (PHONES,))
+    return SovitsItem(name, phones, ssl, magnitudes, wave, None if width is None else torch.randn(width))
+
+
+def _gpt_trainee(chosen: Family, batch_size: int, compute: Compute) -> GptTrainee:
+    items = [
+        GptItem(
+            str(n),
+            torch.randint(1, 300, (PHONES,)),
+            torch.randint(0, chosen.gpt.eos, (round(CLIP_S * 25),)),
+            CLIP_S,
+            torch.randn(chosen.gpt.bert_channels, PHONES),
+        )
+        for n in range(batch_size)
+    ]
+    return GptTrainee(TextToSemantic(chosen.gpt), items, GptSetup(chosen, gpt_recipe(chosen), compute, batch_size))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("families", nargs="*", default=list(FAMILIES), metavar="FAMILY")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=3, help="warm steps of each trainer")
+    arguments = parser.parse_args()
+    use_all_cores()
+    compute = choose_compute()
+    if compute.device.type == "cuda":
+        allow_fast_products()
+    clips = recorded_clips()
+    rows: list[Row] = []
+    for name in arguments.families:
+        chosen = family(name)
+        with tempfile.TemporaryDirectory() as scratch:
+            if chosen.name is not FamilyName.NANO:
+                write_encoders(chosen, Path(scratch))
+            models_dir = scratch if chosen.name is not FamilyName.NANO else ""
+            rows += feature_rows(chosen, clips, models_dir, compute.device)
+        rows += training_rows(chosen, clips, arguments.batch_size, arguments.steps, compute)
+    publish("engine_training", f"Training and features on {compute.reason}", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Feature shards and training ranks: the same results as one process, one clear end for all of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from GPT_SoVITS.errors import ModelMissingError
+from pipeline.children import ChildSpec, decode_spec
+from pipeline.context import Cancelled
+from pipeline.plan import Feed, Item
+from pipeline.protocol import MessageType, encode
+from pipeline.shards import processes_for
+from pipeline.steps import JobConfig, JobKind, StepName
+from tests.pipeline.conftest import Character
+
+CLIPS = {
+    "dir-nomore": "There are no more compatible entries in the directory.",
+    "demo-thanks": "Goodbye. Thank you for trying out the Asterisk Open Source PBX.",
+    "agent-alreadyon": "That agent is already logged on. Please enter your agent number followed by the pound key.",
+}
+FEATURES = {StepName.EXTRACT_TEXT_FEATURES, StepName.EXTRACT_AUDIO_FEATURES, StepName.EXTRACT_SEMANTIC_FEATURES}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Character:
+    """A character with three clips and given transcripts, processed once."""
+    character = Character(tmp_path_factory.mktemp("prepared") / "爱丽丝 😀")
+    for clip, text in CLIPS.items():
+        character.add(clip, text=text)
+    character.run(JobKind.PROCESS)
+    return character
+
+
+@pytest.fixture
+def processed(prepared: Character, tmp_path: Path) -> Character:
+    """The same in a folder of its own, ready for training."""
+    root = shutil.copytree(prepared.root, tmp_path / prepared.root.name)
+    return replace(prepared, root=root, artifacts=dict(prepared.artifacts))
+
+
+def _stop_at(step: StepName, kind: MessageType = MessageType.STEP_STARTED) -> Callable[[Any], bool]:
+    return lambda message: message.type is kind and message.data.get("step") == step
+
+
+def _make_features(character: Any, new_log: Callable[..., Any]) -> dict[str, bytes]:
+    """Run the feature steps alone and return the files that they wrote."""
+    log = new_log(_stop_at(StepName.TRAIN_SOVITS))
+    with pytest.raises(Cancelled):
+        character.run(JobKind.TRAIN, log)
+    experiment = character.root / "experiments" / character.name
+    files = {str(p.relative_to(experiment)): p.read_bytes() for p in sorted(experiment.rglob("*")) if p.is_file()}
+    shutil.rmtree(experiment)
+    for key in [key for key in character.artifacts if key[0] in FEATURES]:
+        del character.artifacts[key]
+    return files
+
+
+def _children() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children() if "pipeline.children" in each.cmdline()]
+
+
+def test_shards_write_the_same_bytes_as_one_process(processed: Any, new_log: Callable[..., Any]) -> None:
+    whole = _make_features(processed, new_log)
+    processed.configure(feature_processes=2)
+    log = new_log(_stop_at(StepName.TRAIN_SOVITS))
+    with pytest.raises(Cancelled):
+        processed.run(JobKind.TRAIN, log)
+    experiment = processed.root / "experiments" / processed.name
+    divided = {str(p.relative_to(experiment)): p.read_bytes() for p in sorted(experiment.rglob("*")) if p.is_file()}
+    assert list(divided) == list(whole)
+    assert divided == whole
+    # and reports and progress are those of one step
+    finished = {m.data["step"]: m.data for m in log.messages if m.type is MessageType.STEP_FINISHED}
+    report = finished[StepName.EXTRACT_AUDIO_FEATURES]
+    assert (report["items_in"], report["items_out"], report["redone"], report["dropped"]) == (3, 3, 3, [])
+    told = [m.data for m in log.messages if m.type is MessageType.PROGRESS and m.data["step"] == report["step"]]
+    assert told[-1]["done"] == told[-1]["total"] == 3
+    assert _children() == []
+
+
+def test_a_killed_shard_ends_the_step_with_one_clear_sentence(processed: Any, new_log: Callable[..., Any]) -> None:
+    processed.configure(feature_processes=3)
+    killed = threading.Event()
+
+    def kill() -> None:
+        while not killed.is_set():
+            if children := _children():
+                os.kill(children[-1].pid, signal.SIGKILL)
+                killed.set()
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with pytest.raises(
+            OSError, match=r"process \d of 3 of extract_text_features ended unexpectedly \(by signal 9\)"
+        ):
+            processed.run(JobKind.TRAIN)
+    finally:
+        killed.set()
+        killer.join()
+    assert _children() == []
+    # and nothing is lost: the next run makes what is missing, then is cancelled, which ends all children
+    log = new_log(_stop_at(StepName.EXTRACT_AUDIO_FEATURES, MessageType.PROGRESS))
+    with pytest.raises(Cancelled):
+        processed.run(JobKind.TRAIN, log)
+    assert {key[0] for key in processed.artifacts} >= {StepName.EXTRACT_TEXT_FEATURES}
+    assert _children() == []
+
+
+@pytest.mark.timeout(600)
+def test_two_processes_train_resume_and_end_together(processed: Any, new_log: Callable[..., Any]) -> None:
+    processed.configure(training_processes=2, batch_size=1, epochs_s2=2, epochs_s1=1)
+    # when the job is cancelled after a step of SoVITS
+    log = new_log(
+        lambda m: m.type is MessageType.PROGRESS and m.data["step"] == StepName.TRAIN_SOVITS and m.data["done"] >= 1
+    )
+    with pytest.raises(Cancelled):
+        processed.run(JobKind.TRAIN, log)
+    assert _children() == []
+    states = processed.root / "experiments" / processed.name / "logs_s2_nano"
+    assert list(states.glob("state_*.pt")), "the first process left a checkpoint"
+    # then the next run continues from there, each batch of two divided over two processes
+    reports = processed.run(JobKind.TRAIN)
+    assert reports["train_sovits"]["redone"] == reports["train_gpt"]["redone"] == 1
+    assert "2 processes" in reports["train_sovits"]["note"]
+    lines = (states / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2 * 2, "three clips fill two batches of two"
+    # and when one of them is killed, the other one does not wait for it
+    processed.configure(epochs_s2=50)
+    killed: list[int] = []
+
+    def kill_one(message: Any) -> bool:
+        if message.type is MessageType.PROGRESS and message.data["step"] == "train_sovits" and not killed:
+            killed.append(_children()[-1].pid)
+            os.kill(killed[0], signal.SIGKILL)
+        return False
+
+    with pytest.raises(OSError, match="of train_sovits ended unexpectedly"):
+        processed.run(JobKind.TRAIN, new_log(kill_one))
+    assert _children() == []
+
+
+def test_a_refusal_of_a_child_is_the_refusal_of_the_step(processed: Any) -> None:
+    processed.configure(family="v2", models_dir=str(processed.root), feature_processes=2)
+    processed.run(JobKind.PROCESS)
+    with pytest.raises(ModelMissingError, match="chinese-hubert-base"):
+        processed.run(JobKind.TRAIN)
+    assert _children() == []
+
+
+def test_the_number_of_processes_follows_wish_clips_and_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert processes_for(JobConfig(feature_processes=3), 2) == 2
+    assert processes_for(JobConfig(feature_processes=3), 100) == 3
+    assert processes_for(JobConfig(), 10) == 1, "a process for a handful of clips does not pay"
+    assert 1 <= processes_for(JobConfig(), 1000) <= 8
+
+
+def test_a_spec_survives_its_journey(processed: Any, tmp_path: Path) -> None:
+    item = Item(StepName.TRAIN_GPT, "声音", "hash", (Feed("一.wav", "1"),))
+    spec = ChildSpec(StepName.TRAIN_GPT, "爱丽丝 😀", str(tmp_path), "scratch", JobConfig(), (item,), 1, 2, "meet here")
+    assert decode_spec(encode(spec)) == spec
