@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -262,3 +263,17 @@ def test_precision_is_decided_by_what_the_gpu_can_do() -> None:
     assert compute.dtype is torch.float32
     assert not compute.scales_gradients
     assert "CPU in float32" in compute.reason
+
+
+def test_preference_training_is_divided_alike_and_resumes(tmp_path: Path) -> None:
+    recipe = replace(GPT_RECIPE, preference=True)
+    making = Making(batch_size=8, plain=True)
+    start = _weights(gpt_trainee(making, recipe))
+    whole = gpt_trainee(making, recipe)
+    assert max(len(batch) for batch in whole.batches(0)) == 4, "batches are half as large"
+    expected = _train(whole, tmp_path / "whole")
+    halves = gpt_trainee(making, recipe)
+    halves.division.parts = 2
+    _assert_equal(_train(halves, tmp_path / "halves"), expected, start)
+    lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["preference"] > 0 for line in lines)

@@ -13,7 +13,6 @@ from GPT_SoVITS.mel import spectrogram
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
-from GPT_SoVITS.training.codebook import install_codebook, whisper_codebook
 from GPT_SoVITS.training.gpt_data import GptItem
 from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.parallel import ALONE, Group
@@ -58,7 +57,8 @@ def sovits_trainee(making: Making | None = None, chosen: Family | None = None, c
     making, chosen = making or Making(), chosen or tiny_family()
     torch.manual_seed(1)
     model, critic = SovitsModel(chosen.sovits, chosen.audio), SovitsDiscriminator(chosen.sovits)
-    install_codebook(model, whisper_codebook())
+    model.quantizer.codebook.embed.normal_()
+    model.quantizer.codebook.inited.fill_(1)
     items = [_sovits_item(number, chosen) for number in range(clips)]
     compute = making.compute or choose_compute("cpu")
     setup = SovitsSetup(chosen, SOVITS_RECIPE, compute, making.batch_size, making.group)
