@@ -18,6 +18,7 @@ import torch
 from sqlmodel import select
 
 from daemon import archives, bundles, characters, inferences
+from daemon.cli import main
 from daemon.errors import ConflictError, InvalidInputError, TooLargeError
 from daemon.model_reader import ModelReader
 from daemon.tables import Voice
@@ -191,6 +192,26 @@ def test_an_imported_voice_speaks(voiced: Installation, reader: ModelReader, tmp
     assert [message.type for message in messages if message.type is MessageType.ERROR] == []
     with wave.open(told.output_path, "rb") as sound:
         assert sound.getframerate() == 32_000 and sound.getnframes() > 3_200
+
+
+def test_the_commands_say_what_was_written_and_taken_in(
+    voiced: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOVITS_PATHS__WORK_DIR", str(voiced.layout.work_dir))
+    monkeypatch.setenv("SOVITS_PATHS__INBOX_DIR", str(voiced.layout.inbox_dir))
+    monkeypatch.chdir(tmp_path)
+    for arguments, sentence in (
+        (["export", NAME], f"{NAME}.zip (9 files"),
+        (["import-voice", f"{NAME}.zip", "--character", "鲍勃"], f"鲍勃 speaks with {NAME}_e8_s96.pth"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        assert left.value.code == 0
+        assert sentence in capsys.readouterr().out
+    with pytest.raises(SystemExit) as left:
+        main(["export", NAME, "--training-state", "--output", "other"])
+    assert left.value.code == 1 and "cannot train the family nano" in capsys.readouterr().err
+    assert not Path("other").exists()
 
 
 def test_two_weight_files_are_enough(
