@@ -39,10 +39,11 @@ from GPT_SoVITS.training.sovits_data import load_sovits_items
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
 from GPT_SoVITS.training.start import base_name, start_discriminator, start_gpt, start_sovits
 from GPT_SoVITS.voice_files import check_voice
-from pipeline.protocol import MessageType, SpeakRequest, decode_message, encode
-from pipeline.steps import JobConfig, JobKind
+from pipeline.context import Cancelled
+from pipeline.protocol import Message, MessageType, SpeakRequest, decode_message, encode
+from pipeline.steps import JobConfig, JobKind, StepName
 from tests.engine.golden import filled_state
-from tests.pipeline.conftest import CLIPS, Character
+from tests.pipeline.conftest import CLIPS, Character, Log
 
 FAMILY = FAMILIES[FamilyName.V2_PRO_PLUS]
 SPOKEN = {
@@ -118,13 +119,17 @@ def test_a_public_base_is_imported_trained_written_read_again_and_speaks(
         language="en", family="v2ProPlus", enable_denoise=False, models_dir=str(models), batch_size=1
     )
     # when their features are made
-    reports = character.run(JobKind.PROCESS)
+    character.run(JobKind.PROCESS)
+    log = Log(cancel_when=_features_are_made)
+    with pytest.raises(Cancelled):
+        character.run(JobKind.TRAIN, log)
     # then every public file of each clip is there
-    assert {step: report["items_out"] for step, report in reports.items() if step.startswith("extract")} == {
-        "extract_text_features": 3,
-        "extract_audio_features": 3,
-        "extract_speaker_vectors": 3,
-        "extract_semantic_features": 3,
+    finished = [message.data for message in log.messages if message.type is MessageType.STEP_FINISHED]
+    assert {report["step"]: report["items_out"] for report in finished} == {
+        StepName.EXTRACT_TEXT_FEATURES: 3,
+        StepName.EXTRACT_AUDIO_FEATURES: 3,
+        StepName.EXTRACT_SPEAKER_VECTORS: 3,
+        StepName.EXTRACT_SEMANTIC_FEATURES: 3,
     }
     experiment = character.root / "experiments" / character.name
     clips = sorted(path.name for path in (experiment / "5-wav32k").iterdir())
@@ -139,6 +144,10 @@ def test_a_public_base_is_imported_trained_written_read_again_and_speaks(
     assert check_voice(sovits, gpt, tmp_path / "checked").family == "v2ProPlus"
     assert sovits.read_bytes()[:2] == b"06"
     _speak(sovits, gpt, models, tmp_path / "said.wav")
+
+
+def _features_are_made(message: Message) -> bool:
+    return message.type is MessageType.STEP_FINISHED and message.data["step"] == StepName.EXTRACT_SEMANTIC_FEATURES
 
 
 def _train_sovits(models: Path, experiment: Path, clips: list[str], folder: Path) -> Path:
