@@ -114,7 +114,9 @@ class ReferenceReader:
         wave = _first_seconds(whole)
         samples = sinc_resample(wave.samples, wave.rate_hz, rate_hz)
         peak = _refuse_silence(samples, path)
-        if peak > 1:
+        if self._family.sovits.is_direct:
+            samples = training_mix(np.clip(samples, -LOUDEST_PEAK, LOUDEST_PEAK))
+        elif peak > 1:
             samples = samples / np.float32(min(LOUDEST_PEAK, peak))
         encoder = speaker_encoder(self._family, self._models_dir, str(self._device))
         vectors = None if encoder is None else [encoder.embed(samples, rate_hz).to(self._device)]

@@ -104,7 +104,7 @@ def generate(
         generator: on the CPU, wherever the model is; None means torch's global one.
         progress: told the number of steps.
     """
-    with torch.inference_mode(), _suitable_threads(model):
+    with torch.inference_mode(), suitable_threads(model):
         embedded = model.embed_text(text.phones[None], text.bert[None])
         start = _no_codes(embedded) if prompt is None else prompt.to(embedded.device)[None]
         return _Decoder(model, embedded, None, start, options).run([generator], progress)[0]
@@ -128,7 +128,7 @@ def generate_batch(
     if prompt is None:
         pairs = zip(texts, generators, strict=True)
         return [generate(model, text, None, options, generator=one, progress=progress) for text, one in pairs]
-    with torch.inference_mode(), _suitable_threads(model):
+    with torch.inference_mode(), suitable_threads(model):
         longest = max(text.phones.shape[0] for text in texts)
         embedded = [model.embed_text(text.phones[None], text.bert[None])[0] for text in texts]
         padded = torch.stack([F.pad(row, (0, 0, longest - row.shape[0], 0)) for row in embedded])  # [B, P, C]
@@ -139,7 +139,7 @@ def generate_batch(
 
 
 @contextmanager
-def _suitable_threads(model: TextToSemantic) -> Iterator[None]:
+def suitable_threads(model: TextToSemantic) -> Iterator[None]:
     """Decode small models on one CPU thread.
 
     Their matrix products take some 20 microseconds each: a second thread gains nothing, and whenever another process
