@@ -266,6 +266,28 @@ def test_a_changed_bundle_is_refused(voiced: Installation, reader: ModelReader, 
         import_voice(voiced.world, "x", Given(tmp_path / "b"), reader)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trained_from": 5},
+        {"metrics": "x"},
+        {"sovits": ["a"]},
+        {"files": {"a": {"sha256": 1, "size_bytes": 2}}},
+        {"files": []},
+        {"more": 1},
+        {"version": 99},
+    ],
+)
+def test_a_manifest_with_values_of_other_kinds_is_refused(
+    change: dict[str, object], voiced: Installation, tmp_path: Path
+) -> None:
+    bundles.export(voiced.world, NAME, tmp_path / "b")
+    path = tmp_path / "b" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"is damaged|of version 99"):
+        bundles.read_manifest(tmp_path / "b")
+
+
 @pytest.mark.parametrize("name", ["../out", "/etc/passwd", "a/../../b", "c\\..\\d"])
 def test_an_archive_that_leads_outside_is_refused(name: str, tmp_path: Path) -> None:
     path, target = tmp_path / "evil.zip", tmp_path / "in"
