@@ -77,7 +77,16 @@ def installation(tmp_path: Path) -> Installation:
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("jobs",), ("verify",), ("cancel", "1"), ("retry", "alice"), ("say", "alice", "hello")]
+    "command",
+    [
+        ("status",),
+        ("jobs",),
+        ("verify",),
+        ("cancel", "1"),
+        ("retry", "alice"),
+        ("say", "alice", "hello"),
+        ("export", "alice"),
+    ],
 )
 def test_on_a_directory_that_never_saw_a_service_a_command_says_so_with_code_4(
     installation: Installation, command: tuple[str, ...]
@@ -117,7 +126,10 @@ def test_wrong_settings_end_every_command_with_code_2_and_a_sentence(installatio
         assert "unknown key server.prot (from SOVITS_SERVER__PROT), did you mean port?" in answer.errors
 
 
-@pytest.mark.parametrize("command", [("dance",), ("run", "--port", "many"), ("cancel",), ("say", "alice")])
+@pytest.mark.parametrize(
+    "command",
+    [("dance",), ("run", "--port", "many"), ("cancel",), ("say", "alice"), ("import-voice", "--character", "a")],
+)
 def test_wrong_usage_ends_with_code_2(installation: Installation, command: tuple[str, ...]) -> None:
     assert installation.run(*command).code == 2
 
@@ -187,11 +199,14 @@ def test_the_doctor_finds_the_fault_and_names_the_remedy(installation: Installat
     installation.variables |= {"SOVITS_ASR__MODEL": "no-such-model", "SOVITS_GPU__DEVICE": "cpu"}
     installation.layout.create()
     installation.layout.database.write_bytes(b"this is no database" * 100)
+    installation.layout.dictionaries()[0].write_text("重庆\tzh\tchong2\n", encoding="utf-8")
     answer = installation.run("doctor", "--json")
     found = {each["name"]: each for each in json.loads(answer.output)}
     assert answer.code == 1
     assert found["python"]["level"] == found["work_dir"]["level"] == found["torch"]["level"] == "ok"
     assert found["database"]["level"] == "fail" and "damaged" in found["database"]["said"]
+    assert found["dictionary"]["level"] == "warn" and "dictionary.tsv line 1" in found["dictionary"]["said"]
+    assert found["text data"]["level"] == "ok"
     assert found["speech recognition"]["level"] == "fail" and found["speech recognition"]["remedy"]
 
 
