@@ -165,9 +165,7 @@ _NANO = Family(
         harmonic_channels=256,
         harmonic_layers=5,
     ),
-    gpt=GptConfig(
-        embedding_dim=256, hidden_dim=256, head=4, n_layer=4, ffn_dim=1024, bert_channels=1, text_window=5
-    ),
+    gpt=GptConfig(embedding_dim=256, hidden_dim=256, head=4, n_layer=4, ffn_dim=1024, bert_channels=1, text_window=5),
     content_encoder="whisper",
     text_encoder=None,
     description="laptop-sized; content features from the Whisper encoder, no BERT, no speaker vector",

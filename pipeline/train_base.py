@@ -78,9 +78,7 @@ def _recipe(arguments: argparse.Namespace) -> BaseRecipe:
     recipe = BaseRecipe()
     if not arguments.updates:
         return recipe
-    schedules = {
-        name: replace(getattr(recipe, name), total_updates=arguments.updates) for name in ("sovits", "gpt")
-    }
+    schedules = {name: replace(getattr(recipe, name), total_updates=arguments.updates) for name in ("sovits", "gpt")}
     return replace(recipe, **schedules)
 
 

@@ -61,6 +61,17 @@ class AlignedBatch:
     """Log-mels of the timbre's reference, float [B, mel_bands, T]; it need not be what is spoken."""
     mel_lengths: Tensor
 
+    def to(self, device: torch.device) -> AlignedBatch:
+        """Return the batch on a device."""
+        return AlignedBatch(
+            self.codes.to(device),
+            self.codes_lengths.to(device),
+            self.phones.to(device),
+            self.phones_lengths.to(device),
+            self.mel.to(device),
+            self.mel_lengths.to(device),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SovitsOutput:
