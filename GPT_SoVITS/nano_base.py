@@ -22,7 +22,9 @@ FOLDER = "nano"
 SOVITS_FILE = "sovits.safetensors"
 GPT_FILE = "gpt.safetensors"
 CHECKSUMS_FILE = "SHA256SUMS"
-LARGEST_FILE_BYTES = 16 * 2**20
+LARGEST_FILE_BYTES = 16_000_000
+_PROJECTION, _SCALES = "ssl_proj.weight", "ssl_proj.scales"
+_CODEBOOK = "quantizer.vq.layers.0._codebook."
 _PACKAGED = Path(__file__).parent / "pretrained_models"
 
 
@@ -58,29 +60,46 @@ def load_nano_base(model: nn.Module, folder: Path, name: str) -> None:
     if _checksums(folder).get(name) != hashlib.sha256(content).hexdigest():
         raise CheckpointError(f"{path} is damaged: its checksum is another; install sovits-daemon again")
     state = {key: value.float() if value.is_floating_point() else value for key, value in load(content).items()}
-    load_weights(model, state, path)
+    load_weights(model, _unpacked(state), path)
 
 
 def write_nano_base(folder: Path, sovits: Mapping[str, Tensor], gpt: Mapping[str, Tensor], facts: object) -> None:
     """Write both state dicts, the facts about them (config.json) and the checksums of all three.
 
     Raises:
-        CheckpointError: a weight is not finite in half precision, or a file is larger than 16 MiB.
+        CheckpointError: a weight is not finite in half precision, or a file is larger than 16 MB.
     """
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
-        SOVITS_FILE: save(_halves(sovits)),
+        SOVITS_FILE: save(_halves(_packed(sovits))),
         GPT_FILE: save(_halves(gpt)),
         "config.json": (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode("utf-8"),
     }
     for name, content in contents.items():
         if len(content) > LARGEST_FILE_BYTES:
-            raise CheckpointError(f"{name} would be {len(content) / 2**20:.1f} MiB; it may have 16 at most")
+            raise CheckpointError(f"{name} would be {len(content) / 1e6:.1f} MB; it may have 16 at most")
         _write(folder / name, content)
     sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items()]
     _write(folder / CHECKSUMS_FILE, "".join(sums).encode("ascii"))
+
+
+def _packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out what follows from the rest: the projection of content features only scales channels, each by itself."""
+    kept = dict(state)
+    kept[_SCALES] = torch.diagonal(kept.pop(_PROJECTION)).clone()  # [frames, channels]
+    del kept[_CODEBOOK + "embed_avg"]
+    return kept
+
+
+def _unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Undo `_packed`; the state of the text-to-semantic model is as it was."""
+    whole = dict(state)
+    if _SCALES in whole:
+        whole[_PROJECTION] = torch.diag_embed(whole.pop(_SCALES)).permute(1, 2, 0).contiguous()
+        whole[_CODEBOOK + "embed_avg"] = whole[_CODEBOOK + "embed"] * whole[_CODEBOOK + "cluster_size"][:, None]
+    return whole
 
 
 def _halves(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ import torch
 from GPT_SoVITS.audio import write_wav
 from GPT_SoVITS.devices import Compute
 from GPT_SoVITS.families import Family
+from GPT_SoVITS.models.harmonic_decoder import HarmonicDecoder
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.training.acoustic_trainer import AcousticItem, AcousticTrainee, collate
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 VALIDATION_FILE = "validation.jsonl"
 SAMPLES = "samples"
 _SAMPLES_AN_EPOCH = 3
+_LEVEL_ITEMS = 200
 _ENDLESS = 10_000
 _SAVE_EVERY_S = 120.0
 
@@ -89,6 +91,7 @@ def train_base_sovits(
     install_codebook(model, data.codebook)
     model.aligner.emission.copy_(data.emission)
     model.ssl_proj.requires_grad_(False)
+    _set_levels(model, data.training)
     kept_out = _spread(data.validation, recipe.validation_items)
     trainee = BaseSovits(model, data.training, kept_out, recipe.sovits, compute)
     _train(trainee, folder, minutes)
@@ -106,6 +109,14 @@ def train_base_gpt(
     trainee = BaseGpt(model, gpt_items(data.training), gpt_items(kept_out), recipe.gpt, compute)
     _train(trainee, folder, minutes)
     return model.eval()
+
+
+def _set_levels(model: SovitsModel, items: Sequence[AcousticItem]) -> None:
+    """Tell the decoder the levels of the corpus, measured on some of it."""
+    decoder = model.dec
+    assert isinstance(decoder, HarmonicDecoder)
+    rows = torch.cat([item.envelope.float() for item in _spread(items, _LEVEL_ITEMS)], dim=1)
+    decoder.set_levels(rows.mean(dim=1), rows.std(dim=1))
 
 
 def _spread(items: Sequence[AcousticItem], count: int) -> list[AcousticItem]:
