@@ -24,6 +24,13 @@ class FamilyName(StrEnum):
     V2_PRO_PLUS = "v2ProPlus"
 
 
+class Decoder(StrEnum):
+    """What makes the waveform."""
+
+    HIFI_GAN = "hifigan"
+    HARMONIC = "harmonic"
+
+
 @dataclass(frozen=True, slots=True)
 class AudioConfig:
     """Spectral analysis; rates in Hz, lengths in samples."""
@@ -79,6 +86,18 @@ class SovitsConfig:
     discriminator_wave_channels: tuple[int, ...] = (16, 64, 256, 1024, 1024, 1024)
     """Output channels of the six convolutions of the waveform discriminator."""
     discriminator_wave_groups: tuple[int, ...] = (1, 4, 16, 64, 256, 1)
+    decoder: str = Decoder.HIFI_GAN
+    harmonic_channels: int = 256
+    """Width of the harmonic decoder."""
+    harmonic_layers: int = 6
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the prior's mean is decoded as it is, and the text is read in step with the codes.
+
+        A harmonic decoder is trained frame by frame from aligned text, without posterior, flow and discriminators.
+        """
+        return self.decoder == Decoder.HARMONIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,13 @@ class GptConfig:
     bert_channels: int = 1024
     """Width of the text encoder's features; families without one still keep the projection, fed with zeros."""
     max_sec: int = 54
+    text_window: int = 0
+    """Phones from the pointer on that each code reads beside it; 0: no pointer, the text is found by attention."""
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether a pointer walks along the text; such a model takes no prompt."""
+        return self.text_window > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,27 +152,21 @@ _NANO = Family(
     sovits=SovitsConfig(
         version="nano",
         ssl_channels=512,
-        style_hidden=64,
-        inter_channels=96,
-        hidden_channels=96,
-        filter_channels=256,
+        style_hidden=128,
+        inter_channels=192,
+        hidden_channels=192,
+        filter_channels=512,
         mrte_channels=128,
-        n_layers=2,
-        posterior_layers=4,
-        flow_layers=2,
-        p_dropout=0.0,
-        resblock_kernel_sizes=(3, 7),
-        resblock_dilation_sizes=((1,), (3,)),
-        upsample_rates=(10, 8, 4, 2),
-        upsample_kernel_sizes=(20, 16, 8, 4),
-        upsample_initial_channel=96,
+        n_layers=1,
+        p_dropout=0.05,
         gin_channels=128,
-        discriminator_periods=(2, 5, 11),
-        discriminator_channels=(8, 16, 32, 64, 64),
-        discriminator_wave_channels=(8, 8, 16, 32, 64, 64),
-        discriminator_wave_groups=(1, 1, 1, 1, 1, 1),  # grouped convolutions this narrow are slow on a CPU
+        posterior_layers=0,
+        flow_blocks=0,
+        decoder=Decoder.HARMONIC,
+        harmonic_channels=256,
+        harmonic_layers=6,
     ),
-    gpt=GptConfig(embedding_dim=256, hidden_dim=256, head=8, n_layer=6, ffn_dim=1024, bert_channels=1024),
+    gpt=GptConfig(embedding_dim=256, hidden_dim=256, head=4, n_layer=4, ffn_dim=1024, bert_channels=1, text_window=5),
     content_encoder="whisper",
     text_encoder=None,
     description="laptop-sized; content features from the Whisper encoder, no BERT, no speaker vector",

@@ -1,10 +1,13 @@
-"""Speaking: a trained voice, a reference recording, a text → a waveform (rules of the public inference engine)."""
+"""Speaking: a voice, a reference recording, a text → a waveform (rules of the public inference engine).
+
+Codes are generated for several pieces of the text together; the waveform of each piece is made from its own codes
+and phones alone, so that sentences do not colour each other. See docs/decisions/0004-rules-of-synthesis.md.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,47 +15,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from GPT_SoVITS.audio import decode, resample
-from GPT_SoVITS.checkpoints import POSTERIOR_PREFIX, load_weights, read_gpt_weights, read_sovits_weights
-from GPT_SoVITS.content import CONTENT_RATE_HZ, content_encoder
-from GPT_SoVITS.dataset import training_mix
+from GPT_SoVITS.batching import pieces_together
 from GPT_SoVITS.devices import Compute, choose_compute
-from GPT_SoVITS.errors import AudioError
 from GPT_SoVITS.families import Family
-from GPT_SoVITS.mel import spectrogram
-from GPT_SoVITS.models.semantic_generation import Generation, GenerationOptions, SemanticText
-from GPT_SoVITS.models.sovits import SovitsModel
-from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.joining import at_most_full_scale, to_pcm
+from GPT_SoVITS.models.semantic_generation import SemanticText
+from GPT_SoVITS.reference_features import Reference, ReferenceReader
 from GPT_SoVITS.sampling import SamplingOptions
+from GPT_SoVITS.speech_guard import RateBounds
+from GPT_SoVITS.spoken_text import SpokenText, TextReader
+from GPT_SoVITS.takes import Piece, Take, TakeOptions, best_takes
 from GPT_SoVITS.text.cutting import pieces_for_synthesis
-from GPT_SoVITS.text.frontend import ids_of, phones_of
-from GPT_SoVITS.text.languages import Mode, mode_of
+from GPT_SoVITS.voice_networks import VoiceNetworks, base_networks, trained_networks
+from GPT_SoVITS.word_check import TOLERANCE, Listener, wrong_share
 
-logger = logging.getLogger(__name__)
+__all__ = ["Fragment", "Reference", "SpeakOptions", "Speech", "Voice", "base_voice", "load_voice"]
 
-SHORTEST_REFERENCE_S = 3.0
-LONGEST_REFERENCE_S = 10.0
-PROMPT_PADDING_SAMPLES = 9_600
-"""Silence after the reference, at 16 kHz: 0.6 s, as the public engine has it."""
 PAUSE_S = 0.3
-SENTENCE_MARKS = "，。？！,.?!~:：—…"
-CODES_PER_PHONE = 12
-"""A piece may take so many codes a phone (0.48 s), far slower than speech; an untrained model would babble on."""
-LEAST_CODE_LIMIT = 100
+BATCH_SIZE = 8
 TRIES = 3
+_RESPOKEN_SEED = 104_729
 
 Samples = NDArray[np.float32]
 Progress = Callable[[int, int], None]
-"""Receives pieces done and pieces in all; an exception it raises ends the speaking."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Whose voice, and what is said in it. Without a text the voice is taken from the sound alone."""
-
-    audio: Path
-    text: str = ""
-    language: str = Mode.AUTO
+"""Receives pieces done and pieces in all, several times a second; an exception it raises ends the speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +50,26 @@ class SpeakOptions:
     pause_s: float = PAUSE_S
     seed: int | None = None
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    batch_size: int = BATCH_SIZE
+    """Pieces whose codes are generated together."""
+    bounds: RateBounds = RateBounds()
+    tries: int = TRIES
+    """How often a piece is tried at most when words seem to be missing or repeated."""
+    listener: Listener | None = None
+    """Recognises each piece, which is then spoken again if the words differ too much; None does not listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """One spoken piece with the pause after it: int16 [samples]."""
+
+    place: int
+    pieces: int
+    samples: NDArray[np.int16]
+    rate_hz: int
+    seed: int
+    """Seed of the whole speech."""
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,37 +83,38 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReferenceFeatures:
-    """What is computed once a reference: prompt codes int64 [T], spectrogram [1, bins, frames], warnings."""
+class _Plan:
+    """A request with everything that is the same for all of its pieces."""
 
-    codes: Tensor
-    spectrogram: Tensor
+    lines: tuple[str, ...]
+    texts: tuple[SpokenText, ...]
+    language: str
+    transcript: SpokenText | None
+    prompt: Tensor | None
+    style: Tensor
+    options: SpeakOptions
+    seed: int
     warnings: tuple[str, ...]
 
 
 class Voice:
-    """Two loaded models and the references they were used with."""
+    """The networks of a voice, and the references and texts that it was used with."""
 
-    def __init__(self, sovits_path: Path, gpt_path: Path, *, models_dir: str = "", device: str = "auto") -> None:
-        """Load a voice.
-
-        Raises:
-            CheckpointError: a file is damaged or of another kind.
-            ModelMissingError: the family's encoder is not installed.
-        """
+    def __init__(self, networks: VoiceNetworks, *, models_dir: str = "", device: str = "auto") -> None:
+        """Take over networks and make them ready to speak."""
         self.compute: Compute = choose_compute(device)
-        sovits = read_sovits_weights(sovits_path)
-        gpt = read_gpt_weights(gpt_path)
-        self.family: Family = replace(sovits.family, gpt=gpt.config)
-        self.sovits = SovitsModel(self.family.sovits, self.family.audio)
-        load_weights(self.sovits, sovits.state_dict, sovits_path, POSTERIOR_PREFIX)
-        self.sovits.remove_weight_norm()
-        self.gpt = TextToSemantic(gpt.config)
-        load_weights(self.gpt, gpt.state_dict, gpt_path)
-        for model in (self.sovits, self.gpt):
-            model.eval().to(self.compute.device)
-        self._encode = content_encoder(self.family, models_dir)
-        self._references: dict[tuple[Path, int], _ReferenceFeatures] = {}
+        self.family: Family = networks.family
+        self.sovits, self.gpt = networks.sovits, networks.gpt
+        self.bytes = networks.bytes
+        networks.prepare(self.compute.device)
+        self._caveats = (networks.caveat,) if networks.caveat else ()
+        self._references = ReferenceReader(self.family, self.sovits, models_dir, self.compute.device)
+        self._texts = TextReader(self.family, models_dir, self.compute.device)
+
+    @property
+    def encoded(self) -> int:
+        """How many recordings and pieces of text were encoded so far; a repeated request adds none."""
+        return self._references.encoded + self._texts.encoded
 
     def speak(
         self,
@@ -117,113 +124,161 @@ class Voice:
         options: SpeakOptions | None = None,
         progress: Progress | None = None,
     ) -> Speech:
-        """Speak a text in the voice of a reference; the same seed gives the same samples on the CPU.
+        """Speak a text in the voice of a reference; the same seed gives the same samples on the same machine.
 
         Args:
             text: any text.
             language: a mode or any name of one.
-            reference: 3 to 10 s of the voice; longer ones are cut, shorter ones filled up, with a warning.
+            reference: 3 to 10 s of the voice; longer ones are cut and shorter ones used with a warning.
             options: defaults if left out.
-            progress: told after each piece.
+            progress: told how far it is.
 
         Raises:
             TextError: nothing in the text can be spoken.
             AudioError: the reference cannot be used.
+            ModelMissingError: an encoder of the family is not installed.
         """
-        options = options or SpeakOptions()
-        seed = options.seed if options.seed is not None else int(torch.seed() % 2**32)
-        features = self._reference(reference.audio)
-        prompt_ids = self._prompt_ids(reference)
-        pieces = pieces_for_synthesis(text, language, options.cut_method)
-        warnings = list(features.warnings)
-        rate_hz = self.family.audio.sample_rate_hz
-        sound: list[Samples] = []
-        for number, piece in enumerate(pieces):
-            if progress is not None:
-                progress(number, len(pieces))
-            ids = ids_of(phones_of(piece, mode_of(language), symbols=self.family.sovits.symbols))
-            codes, warning = self._codes(ids, prompt_ids, features, options, seed + number)
-            if warning:
-                warnings.append(f"{piece!r}: {warning}")
-            sound += [
-                self._wave(codes, ids, features, options, seed + number),
-                np.zeros(int(rate_hz * options.pause_s), np.float32),
-            ]
-        if progress is not None:
-            progress(len(pieces), len(pieces))
-        whole = np.concatenate(sound)
+        plan = self._plan(text, language, reference, options or SpeakOptions())
+        lengths = [each.characters for each in plan.texts]
+        even = plan.options.speed == 1.0
+        batches = pieces_together(lengths, plan.options.batch_size, by_length=even)
+        fragments = sorted(self._fragments(plan, batches, progress), key=lambda fragment: fragment.place)
         return Speech(
-            np.clip(whole * 32768.0, -32768, 32767).astype(np.int16), rate_hz, seed, tuple(dict.fromkeys(warnings))
+            np.concatenate([fragment.samples for fragment in fragments]),
+            self.family.audio.sample_rate_hz,
+            plan.seed,
+            tuple(dict.fromkeys(warning for fragment in fragments for warning in fragment.warnings)),
         )
 
-    def _reference(self, path: Path) -> _ReferenceFeatures:
-        key = (path, path.stat().st_mtime_ns)
-        if key not in self._references:
-            self._references = {**self._references, key: self._features(path)}
-        return self._references[key]
-
-    def _features(self, path: Path) -> _ReferenceFeatures:
-        rate_hz = self.family.audio.sample_rate_hz
-        wave = decode(path, rate_hz).samples
-        warnings = []
-        seconds = len(wave) / rate_hz
-        if seconds > LONGEST_REFERENCE_S:
-            wave = wave[: int(LONGEST_REFERENCE_S * rate_hz)]
-            warnings.append(f"the reference lasts {seconds:.1f} s; only its first {LONGEST_REFERENCE_S:.0f} s are used")
-        if seconds < SHORTEST_REFERENCE_S:
-            warnings.append(
-                f"the reference lasts only {seconds:.1f} s; {SHORTEST_REFERENCE_S:.0f} s and more are better"
-            )
-        mixed = training_mix(np.clip(wave, -2.0, 2.0))
-        heard = resample(mixed, rate_hz, CONTENT_RATE_HZ)
-        ssl = self._encode(np.pad(heard, (0, PROMPT_PADDING_SAMPLES))).to(self.compute.device)
-        peak = float(np.abs(wave).max(initial=0.0))
-        if peak == 0.0:
-            raise AudioError(f"the reference {path.name} is silent; choose another one")
-        level = wave / min(2.0, peak) if peak > 1 else wave
-        magnitudes = spectrogram(torch.from_numpy(level).unsqueeze(0), self.family.audio).to(self.compute.device)
-        return _ReferenceFeatures(self.sovits.extract_codes(ssl)[0, 0], magnitudes, tuple(warnings))
-
-    def _prompt_ids(self, reference: Reference) -> list[int] | None:
-        text = reference.text.replace("\n", " ").strip()
-        if not text:
-            return None
-        mode = mode_of(reference.language)
-        closed = text if text[-1] in SENTENCE_MARKS else text + ("." if mode is Mode.EN else "。")
-        return ids_of(phones_of(closed, mode, symbols=self.family.sovits.symbols))
-
-    def _codes(
+    def stream(
         self,
-        ids: list[int],
-        prompt_ids: list[int] | None,
-        features: _ReferenceFeatures,
-        options: SpeakOptions,
-        seed: int,
-    ) -> tuple[Tensor, str]:
-        """Return codes int64 [N] for one piece and a warning; a piece without codes is tried with other seeds."""
-        phones = torch.tensor([*(prompt_ids or ()), *ids], dtype=torch.int64, device=self.compute.device)
-        bert = torch.zeros(self.family.gpt.bert_channels, len(phones), device=self.compute.device)
-        prompt = features.codes if prompt_ids is not None else None
-        limit = max(LEAST_CODE_LIMIT, CODES_PER_PHONE * len(ids))
-        generation = GenerationOptions(sampling=options.sampling, early_stop_codes=limit)
-        for attempt in range(TRIES):
-            generator = torch.Generator(self.compute.device).manual_seed(seed + 7919 * attempt)
-            made: Generation = self.gpt.generate(SemanticText(phones, bert), prompt, generation, generator=generator)
-            codes = made.codes.clamp(max=self.family.sovits.codebook_size - 1)
-            if codes.numel():
-                warning = "" if made.ended else "the model did not find the end of the sentence; it was cut"
-                return codes, warning
-        return features.codes[:1].new_zeros(LEAST_CODE_LIMIT // 4), "the model gave no sound for this piece"
+        text: str,
+        language: str,
+        reference: Reference,
+        options: SpeakOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Fragment]:
+        """Yield the pieces of a text in order, each as soon as it is spoken; see `speak`.
 
-    def _wave(
-        self, codes: Tensor, ids: list[int], features: _ReferenceFeatures, options: SpeakOptions, seed: int
-    ) -> Samples:
-        """Decode one piece: float32 [samples], peak at most 1."""
-        generator = torch.Generator(self.compute.device).manual_seed(seed)
-        phones = torch.tensor(ids, dtype=torch.int64, device=self.compute.device).unsqueeze(0)
-        wave = self.sovits.decode(
-            codes.view(1, 1, -1), phones, [features.spectrogram], speed=options.speed, generator=generator
+        The first piece is made alone, so that it comes soon; then more and more of them together.
+        """
+        plan = self._plan(text, language, reference, options or SpeakOptions())
+        yield from self._fragments(plan, _growing_batches(len(plan.lines), plan.options.batch_size), progress)
+
+    def _plan(self, text: str, language: str, reference: Reference, options: SpeakOptions) -> _Plan:
+        lines = pieces_for_synthesis(text, language, options.cut_method)
+        takes_prompt = not self.family.gpt.is_aligned
+        transcript = self._texts.transcript(reference.text, reference.language) if takes_prompt else None
+        timbre = self._references.timbre(reference)
+        return _Plan(
+            lines=tuple(lines),
+            texts=tuple(self._texts.read(line, language) for line in lines),
+            language=language,
+            transcript=transcript,
+            prompt=self._references.prompt(reference.audio) if transcript is not None else None,
+            style=timbre.style,
+            options=options,
+            seed=options.seed if options.seed is not None else int(torch.seed() % 2**32),
+            warnings=(*self._caveats, *timbre.warnings),
         )
-        samples: Samples = wave[0, 0].float().cpu().numpy()
-        peak = float(np.abs(samples).max(initial=0.0))
-        return samples / peak if peak > 1 else samples
+
+    def _fragments(
+        self, plan: _Plan, batches: Sequence[Sequence[int]], progress: Progress | None
+    ) -> Iterator[Fragment]:
+        """Yield the pieces of each batch, in the order in which the batches name them."""
+        done, total = 0, len(plan.lines)
+
+        def report(_steps: int = 0) -> None:
+            if progress is not None:
+                progress(done, total)
+
+        for batch in batches:
+            report()
+            takes = self._takes(plan, batch, 0, report)
+            for place, take in zip(batch, takes, strict=True):
+                samples, fault = self._spoken(plan, place, take, report)
+                done += 1
+                warnings = (*plan.warnings, f"{plan.lines[place]!r}: {fault}") if fault else plan.warnings
+                pause = np.zeros(int(self.family.audio.sample_rate_hz * plan.options.pause_s), np.float32)
+                pcm = to_pcm(np.concatenate([samples, pause]))
+                yield Fragment(place, total, pcm, self.family.audio.sample_rate_hz, plan.seed, warnings)
+        report()
+
+    def _takes(self, plan: _Plan, places: Sequence[int], seed_offset: int, report: Callable[[int], None]) -> list[Take]:
+        device, options = self.compute.device, plan.options
+        pieces = []
+        for place in places:
+            parts = [text for text in (plan.transcript, plan.texts[place]) if text is not None]
+            phones = torch.cat([part.phones for part in parts]).to(device)
+            bert = torch.cat([part.bert for part in parts], dim=1).to(device)
+            own_phones = len(plan.texts[place].phones)
+            pieces.append(Piece(SemanticText(phones, bert), own_phones, plan.seed + place + seed_offset))
+        take_options = TakeOptions(options.sampling, options.bounds, options.tries)
+        return best_takes(self.gpt, pieces, plan.prompt, take_options, report)
+
+    def _spoken(self, plan: _Plan, place: int, take: Take, report: Callable[[int], None]) -> tuple[Samples, str]:
+        """Return the sound of a piece, float32 [samples], and what is wrong with it, if anything."""
+        samples = self._wave(plan, place, take)
+        listener = plan.options.listener
+        if listener is None:
+            return samples, take.verdict.fault
+        best, fault = samples, take.verdict.fault
+        least = self._wrong_share(plan, place, samples, listener)
+        for attempt in range(1, plan.options.tries):
+            if least <= TOLERANCE:
+                break
+            (again,) = self._takes(plan, [place], _RESPOKEN_SEED * attempt, report)
+            samples = self._wave(plan, place, again)
+            share = self._wrong_share(plan, place, samples, listener)
+            if share < least:
+                best, fault, least = samples, again.verdict.fault, share
+        if least > TOLERANCE:
+            fault = fault or f"the recogniser hears other words in it ({least:.0%} of the sounds differ)"
+        return best, fault
+
+    def _wrong_share(self, plan: _Plan, place: int, samples: Samples, listener: Listener) -> float:
+        heard = listener(samples, self.family.audio.sample_rate_hz, plan.texts[place].language)
+        return wrong_share(plan.lines[place], heard, plan.language)
+
+    def _wave(self, plan: _Plan, place: int, take: Take) -> Samples:
+        """Decode one piece: float32 [samples], peak at most 1."""
+        if not take.codes.numel():
+            return np.zeros(self.family.audio.sample_rate_hz, np.float32)  # a second of silence
+        device = self.compute.device
+        made = self.sovits.decode_chunk(
+            take.codes.clamp(max=self.family.sovits.codebook_size - 1).view(1, 1, -1),
+            plan.texts[place].phones.unsqueeze(0).to(device),
+            plan.style,
+            speed=plan.options.speed,
+            generator=torch.Generator().manual_seed(plan.seed + place),
+        )
+        return at_most_full_scale(made.wave[0, 0].float().cpu().numpy())
+
+
+def load_voice(sovits_path: Path, gpt_path: Path, *, models_dir: str = "", device: str = "auto") -> Voice:
+    """Load a trained voice.
+
+    Raises:
+        CheckpointError: a file is damaged or of another kind.
+    """
+    return Voice(trained_networks(sovits_path, gpt_path), models_dir=models_dir, device=device)
+
+
+def base_voice(family: Family, *, models_dir: str = "", device: str = "auto") -> Voice:
+    """Load the base of a family, which speaks in the voice of any reference, and says so in its warnings.
+
+    Raises:
+        ModelMissingError: the base is not installed.
+        CheckpointError: it cannot be used.
+    """
+    return Voice(base_networks(family, models_dir), models_dir=models_dir, device=device)
+
+
+def _growing_batches(pieces: int, largest: int) -> list[list[int]]:
+    """Return places in order, one alone, then two, then four together, up to `largest`."""
+    batches = []
+    start, size = 0, 1
+    while start < pieces:
+        batches.append(list(range(start, min(start + size, pieces))))
+        start, size = start + size, min(2 * size, largest)
+    return batches

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 _SMALLEST_TEMPERATURE = 1e-5
+_NOISE_STEPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class SamplingOptions:
     top_p: float = 1.0
     temperature: float = 1.0
     repetition_penalty: float = 1.35
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the best token is always taken, so that nothing is drawn."""
+        return self.top_k == 1
 
     def __post_init__(self) -> None:
         """Refuse values that have no meaning.
@@ -73,27 +80,50 @@ def _nucleus(logits: Tensor, top_p: float) -> Tensor:
     return logits.masked_fill(torch.zeros_like(dropped).scatter(1, order, dropped), -torch.inf)
 
 
-def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draw one token for each row of `probabilities` [B, V]; return int64 [B]."""
-    noise = torch.empty_like(probabilities).exponential_(generator=generator)
-    return draw_with_noise(probabilities, noise)
-
-
-def draw_with_noise(probabilities: Tensor, noise: Tensor) -> Tensor:
-    """Draw with exponential noise [B, V] that is given; return int64 [B]."""
+def draw(probabilities: Tensor, noise: Tensor) -> Tensor:
+    """Draw one token for each row of `probabilities` [B, V] with exponential noise [B, V]; return int64 [B]."""
     return torch.argmax(probabilities / noise, dim=-1)
 
 
-def sample(logits: Tensor, seen: Tensor, options: SamplingOptions, generator: torch.Generator | None) -> Tensor:
+def sample(logits: Tensor, seen: Tensor, options: SamplingOptions, noise: Tensor | None) -> Tensor:
     """Penalise `logits` [B, V] in place and draw one token for each row; return int64 [B].
 
     Args:
         logits: float, changed by the repetition penalty.
         seen: bool [B, V], tokens already in each sequence.
         options: how to choose.
-        generator: source of the noise, on the device of `logits`; None means torch's global one.
+        noise: exponentially distributed [B, V]; None where `options.greedy` needs none.
     """
     penalise_repetition(logits, seen, options.repetition_penalty)
-    if options.top_k == 1:
+    if noise is None:
         return torch.argmax(logits, dim=-1)
-    return draw(token_probabilities(logits, options), generator)
+    return draw(token_probabilities(logits, options), noise)
+
+
+class NoiseSource:
+    """Exponential noise for the draws of several sequences, each from a generator of its own.
+
+    It is made on the CPU, a few steps at a time: a seed then means the same on every device, and a sequence does not
+    depend on those beside it.
+    """
+
+    def __init__(self, generators: Sequence[torch.Generator | None], vocabulary: int, device: torch.device) -> None:
+        """Take one CPU generator a row; None means torch's global one."""
+        self._generators = list(generators)
+        self._vocabulary, self._device = vocabulary, device
+        self._block = torch.empty(0)
+
+    def at(self, step: int) -> Tensor:
+        """Return the noise [B, V] of a step; steps are asked for in order, from 0."""
+        if step % _NOISE_STEPS == 0:
+            rows = [self._drawn(generator) for generator in self._generators]
+            self._block = torch.stack(rows, dim=1).to(self._device, non_blocking=True)  # [steps, B, V]
+        return self._block[step % _NOISE_STEPS]
+
+    def keep_rows(self, rows: Sequence[int]) -> None:
+        """Keep only the sequences at these places."""
+        self._generators = [self._generators[row] for row in rows]
+        self._block = self._block[:, rows]
+
+    def _drawn(self, generator: torch.Generator | None) -> Tensor:
+        return torch.empty(_NOISE_STEPS, self._vocabulary).exponential_(generator=generator)

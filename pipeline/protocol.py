@@ -1,7 +1,8 @@
 """The words that the daemon and its workers exchange: one JSON object a line.
 
 The job worker reads one `JobSpec` from standard input and writes `Message`s to standard output; the voice worker
-reads `SpeakRequest`s and writes `Message`s. Paths in artifacts are relative to the character's folder.
+reads `SpeakRequest`s and `SpeakCancel`s and writes `Message`s. Paths in artifacts are relative to the character's
+folder.
 """
 
 from __future__ import annotations
@@ -84,11 +85,12 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class SpeakRequest:
-    """One sentence to speak. Paths are absolute: they were checked before."""
+    """One text to speak. Paths are absolute: they were checked before."""
 
     request_id: str
     family: str
     sovits_path: str
+    """Empty, as `gpt_path`: the base of the family speaks, without a trained voice."""
     gpt_path: str
     ref_audio: str
     ref_text: str
@@ -96,16 +98,34 @@ class SpeakRequest:
     text: str
     language: str
     output_path: str
+    other_references: tuple[str, ...] = ()
+    """More recordings of the voice, whose timbres are averaged with that of `ref_audio`."""
     models_dir: str = ""
     asr_model: str = ""
     device: str = "auto"
     seed: int | None = None
     cut_method: str = "cut5"
     speed: float = 1.0
+    pause_s: float = 0.3
+    batch_size: int = 8
     top_k: int = 15
     top_p: float = 1.0
     temperature: float = 1.0
     repetition_penalty: float = 1.35
+    codes_per_phone: tuple[float, float] | None = None
+    """The least and the most of this voice; None: what is usual."""
+    tries: int = 3
+    """How often a piece is spoken at most when words seem to be missing or repeated."""
+    verify_words: bool = False
+    """Recognise each piece and speak it again when other words are heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakCancel:
+    """Stop speaking a request, or forget it if it still waits; it is then answered with CANCELLED."""
+
+    cancel: str
+    """The request's id."""
 
 
 class MessageType(StrEnum):
@@ -123,8 +143,14 @@ class MessageType(StrEnum):
     """{step, items_in, items_out, redone, fresh, dropped: [{item, reason}], seconds, note}"""
     VOICE = "voice"
     """{family, sovits_path, gpt_path, input_hash, metrics, trained_from}: paths relative to the character"""
+    FRAGMENT = "fragment"
+    """{request_id, path, offset, bytes, sample_rate_hz}: so many bytes of 16-bit mono sound lie in the file from
+    `offset` on. The file grows, and is renamed to the output once it is complete."""
     SPOKEN = "spoken"
-    """{request_id, output_path, seconds, sample_rate_hz, warnings}"""
+    """{request_id, output_path, seconds, sample_rate_hz, seed, warnings, real_time_factor, first_sound_s, encoded,
+    loaded}: how many recordings and texts were encoded anew, and whether the voice was loaded for it"""
+    CANCELLED = "cancelled"
+    """{request_id}: it was stopped as asked; no output is left"""
     ERROR = "error"
     """{code, message, kind, item, request_id}; kind: permanent, retryable or resource"""
     DONE = "done"
@@ -161,8 +187,28 @@ def decode_job(line: str) -> JobSpec:
 
 
 def decode_speak(line: str) -> SpeakRequest:
-    """Read a SpeakRequest from its line."""
-    return SpeakRequest(**json.loads(line))
+    """Read a SpeakRequest from its line.
+
+    Raises:
+        ValueError: the line is no JSON.
+        TypeError: it lacks something, or names what is unknown.
+    """
+    return _speak_request(json.loads(line))
+
+
+def decode_for_voice(line: str) -> SpeakRequest | SpeakCancel:
+    """Read a line that the voice worker gets; see `decode_speak`."""
+    raw = json.loads(line)
+    return SpeakCancel(str(raw["cancel"])) if isinstance(raw, dict) and "cancel" in raw else _speak_request(raw)
+
+
+def _speak_request(raw: Any) -> SpeakRequest:
+    if not isinstance(raw, dict):
+        raise TypeError("a request is a set of named values")
+    for name in ("other_references", "codes_per_phone"):
+        if raw.get(name) is not None:
+            raw[name] = tuple(raw[name])
+    return SpeakRequest(**raw)
 
 
 def decode_message(line: str) -> Message:

@@ -130,7 +130,10 @@ class Recogniser(AbstractContextManager["Recogniser"]):
 
     def recognise(self, clip: Path, language: str) -> Recognised:
         """Write down what is said in one clip (a WAV of at most 30 s; more is cut off) in a language of LANGUAGES."""
-        samples_16k = clip_samples(clip)
+        return self.recognise_samples(clip_samples(clip), language)
+
+    def recognise_samples(self, samples_16k: Samples, language: str) -> Recognised:
+        """Write down what is said in float32 [samples] at 16 kHz; see `recognise`."""
         encoded = self._encoded(samples_16k)
         tokenizer = self._tokenizer(language)
         duration_s = len(samples_16k) / RATE_HZ

@@ -18,15 +18,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from GPT_SoVITS.models.semantic_step import DecodeStep
 from GPT_SoVITS.models.semantic_transformer import KeyValueCache, visibility
-from GPT_SoVITS.sampling import SamplingOptions, sample
+from GPT_SoVITS.sampling import NoiseSource, SamplingOptions, sample
 
 if TYPE_CHECKING:
     from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 
 MAX_STEPS = 1500
 _STEPS_WITHOUT_END = 11
-_FIRST_CACHE_STEPS = 256
+_STEPS_BETWEEN_LOOKS_ON = {"cpu": 1}
+_STEPS_BETWEEN_LOOKS = 8
+_NO_END = -1
 _SMALL_MODEL_ELEMENTS = 20_000_000
 
 Progress = Callable[[int], None]
@@ -91,12 +94,20 @@ def generate(
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
 ) -> Generation:
-    """Generate tokens for one text; `prompt` is int64 [T], or None to speak without a reference transcript."""
-    with torch.inference_mode(), _suitable_threads(model):
+    """Generate tokens for one text.
+
+    Args:
+        model: in eval mode.
+        text: what to say, the prompt's transcript first.
+        prompt: int64 [T], or None to speak without a reference transcript.
+        options: how to draw and when to stop.
+        generator: on the CPU, wherever the model is; None means torch's global one.
+        progress: told the number of steps.
+    """
+    with torch.inference_mode(), suitable_threads(model):
         embedded = model.embed_text(text.phones[None], text.bert[None])
         start = _no_codes(embedded) if prompt is None else prompt.to(embedded.device)[None]
-        decoder = _Decoder(model, embedded, None, start, options)
-        return decoder.run(generator, progress)[0]
+        return _Decoder(model, embedded, None, start, options).run([generator], progress)[0]
 
 
 def generate_batch(
@@ -105,27 +116,30 @@ def generate_batch(
     prompt: Tensor | None,
     options: GenerationOptions,
     *,
-    generator: torch.Generator | None = None,
+    generators: Sequence[torch.Generator | None] | None = None,
     progress: Progress | None = None,
 ) -> list[Generation]:
     """Generate tokens for several texts together, all with the same `prompt` (int64 [T]); order is kept.
 
-    Without a prompt the texts are spoken one after the other, and progress counts from 0 for each.
+    With a generator a text, each text gets the draws that it would get alone. Without a prompt the texts are spoken
+    one after the other, and progress counts from 0 for each.
     """
+    generators = generators or [None] * len(texts)
     if prompt is None:
-        return [generate(model, text, None, options, generator=generator, progress=progress) for text in texts]
-    with torch.inference_mode(), _suitable_threads(model):
+        pairs = zip(texts, generators, strict=True)
+        return [generate(model, text, None, options, generator=one, progress=progress) for text, one in pairs]
+    with torch.inference_mode(), suitable_threads(model):
         longest = max(text.phones.shape[0] for text in texts)
         embedded = [model.embed_text(text.phones[None], text.bert[None])[0] for text in texts]
         padded = torch.stack([F.pad(row, (0, 0, longest - row.shape[0], 0)) for row in embedded])  # [B, P, C]
         padding = torch.tensor([longest - row.shape[0] for row in embedded], device=padded.device)
         hidden = torch.arange(longest, device=padded.device) < padding[:, None]  # [B, P]
         start = prompt.to(padded.device).expand(len(texts), -1)
-        return _Decoder(model, padded, hidden, start, options).run(generator, progress)
+        return _Decoder(model, padded, hidden, start, options).run(generators, progress)
 
 
 @contextmanager
-def _suitable_threads(model: TextToSemantic) -> Iterator[None]:
+def suitable_threads(model: TextToSemantic) -> Iterator[None]:
     """Decode small models on one CPU thread.
 
     Their matrix products take some 20 microseconds each: a second thread gains nothing, and whenever another process
@@ -145,7 +159,11 @@ def _no_codes(embedded: Tensor) -> Tensor:
 
 
 class _Decoder:
-    """The rows that are still being generated, and those that are finished."""
+    """The rows that are still being generated, and those that are finished.
+
+    What is drawn stays on the device; the host looks at it every `look_every` steps. On a GPU each look would wait for
+    the device, so that a row may run a few steps beyond its end; those are cut off.
+    """
 
     def __init__(
         self, model: TextToSemantic, text: Tensor, hidden: Tensor | None, prompt: Tensor, options: GenerationOptions
@@ -156,84 +174,95 @@ class _Decoder:
         self.eos = model.config.eos
         self.prompt_codes = prompt.shape[1]
         self.batched = hidden is not None
-        self.sequences = F.pad(prompt, (0, MAX_STEPS))  # [B, T + 1500]
+        self.limit = min(MAX_STEPS, (options.early_stop_codes or MAX_STEPS) + 1)
+        self.look_every = _STEPS_BETWEEN_LOOKS_ON.get(text.device.type, _STEPS_BETWEEN_LOOKS)
+        positions = self.prompt_codes + self.limit
+        self.sequences = F.pad(prompt, (0, self.limit))  # [B, T + limit]
+        self.ends = torch.full((rows,), _NO_END, device=text.device)
         self.seen = torch.zeros(rows, model.config.vocab_size, dtype=torch.bool, device=text.device)
         self.seen.scatter_(1, prompt, True)
-        self.visible: Tensor | None = None
+        self.mask: Tensor | None = None
         if hidden is not None:
-            self.visible = F.pad(~hidden, (0, self.prompt_codes + MAX_STEPS), value=True)[:, None, None, :]
-        self.cache = KeyValueCache(model.h, rows, phones + self.prompt_codes + _FIRST_CACHE_STEPS)
+            padding = F.pad(hidden, (0, positions))[:, None, None, :]
+            self.mask = torch.zeros_like(padding, dtype=text.dtype).masked_fill_(padding, -torch.inf)
+        self.cache = KeyValueCache(model.h, rows, phones + positions)
+        self.step = DecodeStep(model.h, self.cache)
         self.alive = list(range(rows))
         self.finished: dict[int, Generation] = {}
 
-    def run(self, generator: torch.Generator | None, progress: Progress | None) -> list[Generation]:
+    def run(self, generators: Sequence[torch.Generator | None], progress: Progress | None) -> list[Generation]:
         """Generate until every row is finished; return them in their original order."""
+        greedy = self.options.sampling.greedy
+        noise = None if greedy else NoiseSource(generators, self.model.config.vocab_size, self.text.device)
         logits = self._first_logits()
-        for step in range(MAX_STEPS):
-            tokens, ended = self._draw(logits, step, generator)
+        for step in range(self.limit):
+            tokens = self._draw(logits, step, noise)
             if progress is not None and (step + 1) % self.options.progress_every == 0:
                 progress(step + 1)
-            tokens = self._finish_rows(tokens, ended, step)
-            if not self.alive:
-                break
+            if (step + 1) % self.look_every == 0 or step + 1 == self.limit:
+                staying = self._finish_rows(step)
+                if not staying:
+                    break
+                if len(staying) < len(tokens):
+                    tokens = tokens[staying]
+                    self._keep(staying, noise)
             logits = self._next_logits(tokens, self.prompt_codes + step)
         return [self.finished[row] for row in sorted(self.finished)]
 
     def _first_logits(self) -> Tensor:
         phones = self.text.shape[1]
-        mask = visibility(phones, self.prompt_codes, self.text.device)
-        if self.visible is not None:
-            mask = mask & self.visible[..., : mask.shape[1]]
+        mask: Tensor = visibility(phones, self.prompt_codes, self.text.device)
+        if self.mask is not None:
+            mask = mask & (self.mask[..., : mask.shape[1]] == 0)
         codes = self.model.embed_codes(self.sequences[:, : self.prompt_codes])
-        return self._logits(torch.cat([self.text, codes], dim=1), mask)
+        out: Tensor = self.model.h(torch.cat([self.text, codes], dim=1), mask, self.cache)
+        return self._logits(out[:, -1])
 
     def _next_logits(self, tokens: Tensor, position: int) -> Tensor:
-        mask = None if self.visible is None else self.visible[..., : self.cache.length + 1]
-        return self._logits(self.model.embed_codes(tokens[:, None], position), mask)
+        mask = None if self.mask is None else self.mask[..., : self.cache.length + 1]
+        embedded = self.model.embed_codes(tokens[:, None], position)[:, 0]
+        return self._logits(self.step(embedded, mask))
 
-    def _logits(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        out = self.model.h(x, mask, self.cache)
-        logits: Tensor = self.model.ar_predict_layer(out[:, -1])
+    def _logits(self, out: Tensor) -> Tensor:
+        logits: Tensor = self.model.ar_predict_layer(out)
         return logits.float()
 
-    def _draw(self, logits: Tensor, step: int, generator: torch.Generator | None) -> tuple[Tensor, list[bool]]:
-        """Draw a token for each row, note it, and say which rows end with it."""
-        if step < _STEPS_WITHOUT_END:
+    def _draw(self, logits: Tensor, step: int, noise: NoiseSource | None) -> Tensor:
+        """Draw a token for each row (int64 [B]), note it, and note which rows end with it."""
+        may_end = step >= _STEPS_WITHOUT_END
+        if not may_end:
             logits = logits[:, : self.eos]
-        tokens = sample(logits, self.seen[:, : logits.shape[1]], self.options.sampling, generator)
-        ended = [False] * len(self.alive)
-        if step >= _STEPS_WITHOUT_END:
-            ended = ((tokens == self.eos) | (logits.argmax(dim=-1) == self.eos)).tolist()
+        width = logits.shape[1]
+        drawn = None if noise is None else noise.at(step)[:, :width]
+        tokens = sample(logits, self.seen[:, :width], self.options.sampling, drawn)
+        if may_end:
+            ending = (tokens == self.eos) | (logits.argmax(dim=-1) == self.eos)
+            self.ends.masked_fill_(ending & (self.ends == _NO_END), step)
         self.sequences[:, self.prompt_codes + step] = tokens
         self.seen.scatter_(1, tokens[:, None], True)
-        return tokens, ended
+        return tokens
 
-    def _finish_rows(self, tokens: Tensor, ended: list[bool], step: int) -> Tensor:
-        """Take finished rows out of the batch and return the tokens of the others."""
-        limit = self.options.early_stop_codes
-        exhausted = step == MAX_STEPS - 1 or (limit is not None and step + 1 > limit)
-        if not exhausted and not any(ended):
-            return tokens
+    def _finish_rows(self, step: int) -> list[int]:
+        """Note the rows that are finished by this step and return the places of the others."""
+        exhausted = step + 1 == self.limit
         staying = []
-        for index, row in enumerate(self.alive):
-            if exhausted or ended[index]:
-                drop_last = ended[index] or self.batched
-                end = self.prompt_codes + (step if drop_last else step + 1)
-                kept = step if self.prompt_codes else 0
-                self.finished[row] = Generation(
-                    self.sequences[index, :end].clone(), self.prompt_codes, kept, ended[index]
-                )
-            else:
+        for index, (row, end) in enumerate(zip(self.alive, self.ends.tolist(), strict=True)):
+            ended = end != _NO_END
+            if not ended and not exhausted:
                 staying.append(index)
-        self._keep(staying)
-        return tokens[staying]
+                continue
+            steps = end if ended else step
+            drop_last = ended or self.batched
+            last = self.prompt_codes + (steps if drop_last else steps + 1)
+            kept = steps if self.prompt_codes else 0
+            self.finished[row] = Generation(self.sequences[index, :last].clone(), self.prompt_codes, kept, ended)
+        return staying
 
-    def _keep(self, staying: list[int]) -> None:
+    def _keep(self, staying: list[int], noise: NoiseSource | None) -> None:
         self.alive = [self.alive[index] for index in staying]
-        if not staying:
-            return
-        rows = torch.tensor(staying, device=self.sequences.device)
-        self.sequences, self.seen = self.sequences[rows], self.seen[rows]
-        self.cache.keep_rows(rows)
-        if self.visible is not None:
-            self.visible = self.visible[rows]
+        self.sequences, self.seen, self.ends = self.sequences[staying], self.seen[staying], self.ends[staying]
+        self.cache.keep_rows(staying)
+        if noise is not None:
+            noise.keep_rows(staying)
+        if self.mask is not None:
+            self.mask = self.mask[staying]

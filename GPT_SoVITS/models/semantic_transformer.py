@@ -6,63 +6,47 @@ Parameter names are those of the public checkpoints (`layers.<i>.self_attn.in_pr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from GPT_SoVITS.families import GptConfig
 
-_GROWTH = 256
-
 
 class KeyValueCache:
-    """Keys and values of all layers in preallocated memory that grows in steps of 256 positions."""
+    """Keys and values of all layers in memory of a fixed size: one tensor [2, B, H, S, D] a layer, keys first."""
 
     def __init__(self, model: SemanticTransformer, rows: int, positions: int) -> None:
         """Allocate room for `rows` sequences of `positions`, on the device and in the type of `model`."""
-        blocks = [block for block in model.layers if isinstance(block, TransformerBlock)]
-        attention = blocks[0].self_attn
+        attention = model.blocks()[0].self_attn
         weight = attention.in_proj_weight
-        shape = (rows, attention.heads, _rounded_up(positions), weight.shape[1] // attention.heads)
-        self.keys = [weight.new_empty(shape) for _ in blocks]  # [B, H, S, D] each
-        self.values = [weight.new_empty(shape) for _ in blocks]
+        shape = (2, rows, attention.heads, positions, weight.shape[1] // attention.heads)
+        self.layers = [weight.new_empty(shape) for _ in model.layers]
         self.length = 0
 
-    def reserve(self, positions: int) -> None:
-        """Make room for `positions` more; a copy happens once in 256 positions at most."""
-        wanted, capacity = self.length + positions, self.keys[0].shape[2]
-        if wanted > capacity:
-            self.keys = [self._grown(old, _rounded_up(wanted)) for old in self.keys]
-            self.values = [self._grown(old, _rounded_up(wanted)) for old in self.values]
-
-    def _grown(self, old: Tensor, capacity: int) -> Tensor:
-        new = old.new_empty(old.shape[0], old.shape[1], capacity, old.shape[3])
-        new[:, :, : self.length] = old[:, :, : self.length]
-        return new
-
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write new positions [B, H, T, D] of one layer and return all of its keys and values so far.
+    def append(self, layer: int, keys_values: Tensor) -> Tensor:
+        """Write new positions [2, B, H, T, D] of one layer and return all of its keys and values so far.
 
         `length` moves only when the whole stack has been through (see `advance`).
         """
-        end = self.length + keys.shape[2]
-        all_keys, all_values = self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
-        all_keys[:, :, self.length :] = keys
-        all_values[:, :, self.length :] = values
-        return all_keys, all_values
+        end = self.length + keys_values.shape[3]
+        kept = self.layers[layer][:, :, :, :end]
+        kept[:, :, :, self.length :] = keys_values
+        return kept
 
     def advance(self, positions: int) -> None:
         """Count `positions` as written in every layer."""
         self.length += positions
 
-    def keep_rows(self, rows: Tensor) -> None:
-        """Keep only the sequences whose indices are in `rows` (int64)."""
-        self.keys = [keys[rows] for keys in self.keys]
-        self.values = [values[rows] for values in self.values]
-
-
-def _rounded_up(positions: int) -> int:
-    return -(-positions // _GROWTH) * _GROWTH
+    def keep_rows(self, rows: Sequence[int]) -> None:
+        """Keep only the sequences at these places, in rising order; they move together within the same memory."""
+        for index, layer in enumerate(self.layers):
+            for target, row in enumerate(rows):
+                if target != row:
+                    layer[:, target, :, : self.length] = layer[:, row, :, : self.length]
+            self.layers[index] = layer[:, : len(rows)]
 
 
 class SelfAttention(nn.Module):
@@ -89,9 +73,11 @@ class SelfAttention(nn.Module):
         """
         rows, length, width = x.shape
         packed = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # [B, T, 3C]
-        query, key, value = packed.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        heads = packed.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # [3, B, H, T, D]
+        query, keys_values = heads[0], heads[1:]
         if cache is not None:
-            key, value = cache.append(layer, key, value)  # [B, H, S, D]
+            keys_values = cache.append(layer, keys_values)  # [2, B, H, S, D]
+        key, value = keys_values.unbind(0)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).reshape(rows, length, width))
@@ -126,10 +112,12 @@ class SemanticTransformer(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(TransformerBlock(config) for _ in range(config.n_layer))
 
+    def blocks(self) -> list[TransformerBlock]:
+        """Return the blocks in order."""
+        return [layer for layer in self.layers if isinstance(layer, TransformerBlock)]
+
     def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None = None) -> Tensor:
         """Run all blocks over `x` [B, T, C]; with a cache, `x` continues what it holds."""
-        if cache is not None:
-            cache.reserve(x.shape[1])
         for index, layer in enumerate(self.layers):
             x = layer(x, mask, cache, index)
         if cache is not None:

@@ -15,15 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from GPT_SoVITS.families import AudioConfig, SovitsConfig
+from GPT_SoVITS.mel import mel_from_spectrogram
+from GPT_SoVITS.models.aligner import PhoneAligner
 from GPT_SoVITS.models.flow import Flow
+from GPT_SoVITS.models.harmonic_decoder import HarmonicDecoder, Prediction
 from GPT_SoVITS.models.posterior_encoder import PosteriorEncoder
 from GPT_SoVITS.models.quantizer import Quantizer
 from GPT_SoVITS.models.style_encoder import StyleEncoder
-from GPT_SoVITS.models.text_encoder import TextEncoder
+from GPT_SoVITS.models.text_encoder import SYMBOL_COUNTS, TextEncoder
 from GPT_SoVITS.models.waveform_decoder import WaveformDecoder
 from GPT_SoVITS.models.weight_norm import fold_weight_norm
 
 FRAMES_PER_CODE = 2
+MEAN_LOG_MEL, LOG_MEL_SPREAD = -4.0, 3.0
+"""Rough mean and standard deviation of the log-mels of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,32 @@ class SovitsBatch:
     """Valid phones, int64 [B]."""
     speaker_vectors: Tensor | None = None
     """Float [B, speaker_vector_channels], for families that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedBatch:
+    """A padded training batch of a direct family."""
+
+    codes: Tensor
+    """Int64 [B, N], two frames each."""
+    codes_lengths: Tensor
+    phones: Tensor
+    """Phone ids, int64 [B, P]."""
+    phones_lengths: Tensor
+    mel: Tensor
+    """Log-mels of the timbre's reference, float [B, mel_bands, T]; it need not be what is spoken."""
+    mel_lengths: Tensor
+
+    def to(self, device: torch.device) -> AlignedBatch:
+        """Return the batch on a device."""
+        return AlignedBatch(
+            self.codes.to(device),
+            self.codes_lengths.to(device),
+            self.phones.to(device),
+            self.phones_lengths.to(device),
+            self.mel.to(device),
+            self.mel_lengths.to(device),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +120,19 @@ class SovitsModel(nn.Module):
     def __init__(self, config: SovitsConfig, audio: AudioConfig) -> None:
         super().__init__()
         self.config = config
+        self.audio = audio
         self.slice_length_frames = config.segment_samples // audio.hop_samples
         bins = audio.spectrogram_channels
-        self.style_bins = config.style_channels or bins
+        self.style_bins = audio.mel_bands if config.is_direct else config.style_channels or bins
         inter, hidden, gin = config.inter_channels, config.hidden_channels, config.gin_channels
         self.enc_p = TextEncoder(config)
-        self.dec = WaveformDecoder(config)
-        self.enc_q = PosteriorEncoder(bins, inter, hidden, config.posterior_layers, gin)
+        self.dec: WaveformDecoder | HarmonicDecoder
+        if config.is_direct:
+            self.dec = HarmonicDecoder(config)
+            self.aligner = PhoneAligner(SYMBOL_COUNTS[config.symbols], config.codebook_size)
+        else:
+            self.dec = WaveformDecoder(config)
+            self.enc_q = PosteriorEncoder(bins, inter, hidden, config.posterior_layers, gin)
         self.flow = Flow(inter, hidden, config.flow_blocks, config.flow_layers, gin)
         self.ref_enc = StyleEncoder(self.style_bins, config.style_hidden, gin)
         self.ssl_proj = nn.Conv1d(config.ssl_channels, config.ssl_channels, FRAMES_PER_CODE, stride=FRAMES_PER_CODE)
@@ -146,10 +183,50 @@ class SovitsModel(nn.Module):
             raise ValueError(f"model family {self.config.version} {need} speaker vector beside the spectrogram")
         if mask is None:
             mask = spectrogram.new_ones(spectrogram.shape[0], 1, spectrogram.shape[2])
+        if self.config.is_direct:
+            return self.style_of_mel(mel_from_spectrogram(spectrogram, self.audio), mask)
         timbre: Tensor = self.ref_enc(spectrogram[:, : self.style_bins], mask)
         if speaker_vector is not None:
             timbre = self.prelu(timbre + self.sv_emb(speaker_vector).unsqueeze(-1))
         return timbre
+
+    def style_of_mel(self, mel: Tensor, mask: Tensor) -> Tensor:
+        """Return the timbre [B, gin, 1] of a direct family from log-mels [B, mel_bands, T] and their mask [B, 1, T]."""
+        timbre: Tensor = self.ref_enc((mel - MEAN_LOG_MEL) / LOG_MEL_SPREAD, mask)
+        return timbre
+
+    def predict(self, batch: AlignedBatch) -> Prediction:
+        """Return the acoustic frames of a training batch of a direct family."""
+        mask = length_mask(batch.codes_lengths, batch.codes.shape[1])
+        style = self.style_of_mel(batch.mel, length_mask(batch.mel_lengths, batch.mel.shape[2]))
+        alignment = self.aligner(batch.phones, batch.phones_lengths, batch.codes, batch.codes_lengths)
+        text = (batch.phones, length_mask(batch.phones_lengths, batch.phones.shape[1]))
+        latent = self._aligned_latent(batch.codes, mask, text, alignment, style)
+        decoder = self.dec
+        assert isinstance(decoder, HarmonicDecoder)
+        return decoder.predict(self.enc_p.prior(latent, mask).mean, style)
+
+    def direct_latent(self, codes: Tensor, phones: Tensor, style: Tensor) -> Tensor:
+        """Return the content latent of a direct family, [1, hidden, N].
+
+        Args:
+            codes: all codes of the sentence so far, int64 [1, 1, N].
+            phones: ids of the whole sentence, int64 [1, P].
+            style: timbre [1, gin, 1].
+        """
+        rows = codes.squeeze(1)
+        lengths = [torch.tensor([row.shape[1]], device=style.device) for row in (phones, rows)]
+        alignment = self.aligner(phones, lengths[0], rows, lengths[1], open_end=True)
+        mask = style.new_ones(1, 1, rows.shape[1])
+        text = (phones, style.new_ones(1, 1, phones.shape[1]))
+        return self._aligned_latent(rows, mask, text, alignment, style)
+
+    def _aligned_latent(
+        self, codes: Tensor, mask: Tensor, text: tuple[Tensor, Tensor], alignment: Tensor, style: Tensor
+    ) -> Tensor:
+        """Latent of codes [B, N], one frame each, under a mask [B, 1, N]; alignment int64 [B, N]."""
+        content = self.quantizer.decode(codes.unsqueeze(1))
+        return self.enc_p.aligned_latent(content, mask, text, alignment, self._style_for_text(style))
 
     def _style_for_text(self, style: Tensor) -> Tensor:
         """Narrow the timbre [B, gin, 1] to what `enc_p` takes."""
@@ -270,6 +347,8 @@ class SovitsModel(nn.Module):
             The wave and the content latent that it was made from.
         """
         with torch.inference_mode():
+            if self.config.is_direct:
+                return self._direct_chunk(codes, phones, style, last_codes, speed)
             content = self._content(codes)
             mask = style.new_ones(1, 1, content.shape[2])
             text_mask = style.new_ones(1, 1, phones.shape[1])
@@ -284,6 +363,16 @@ class SovitsModel(nn.Module):
             sample = prior.mean + noise * prior.log_scale.exp() * noise_scale
             wave: Tensor = self.dec(self.flow.inverse(sample, prior.mask, style) * prior.mask, style)
             return DecodedChunk(wave, latent)
+
+    def _direct_chunk(
+        self, codes: Tensor, phones: Tensor, style: Tensor, last_codes: int | None, speed: float
+    ) -> DecodedChunk:
+        """Speak with a direct family, which draws nothing and needs no overlap: its latent is the same every time."""
+        latent = self.direct_latent(codes, phones, style)
+        if last_codes is not None:
+            latent = latent[:, :, -last_codes:]
+        mask = latent.new_ones(1, 1, latent.shape[2])
+        return DecodedChunk(self.dec(self.enc_p.prior(latent, mask, speed).mean, style), latent)
 
     def mean_style(self, references: Sequence[Tensor], speaker_vectors: Sequence[Tensor] | None = None) -> Tensor:
         """Return the average timbre of the references, [1, gin, 1]; each with its own speaker vector.
@@ -307,7 +396,9 @@ class SovitsModel(nn.Module):
 
 
 def _normal(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+    """Draw where the generator is: one on the CPU gives the same noise for every device."""
+    source = like.device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, device=source).to(like)
 
 
 def _fade(old: Tensor, new: Tensor) -> Tensor:

@@ -55,6 +55,33 @@ class TimbreCrossAttention(nn.Module):
         return mixed
 
 
+class AlignedText(nn.Module):
+    """In place of attention: each content frame reads the phone that it belongs to; timbre is added alike."""
+
+    def __init__(self, hidden_channels: int, channels: int) -> None:
+        super().__init__()
+        self.c_pre = nn.Conv1d(hidden_channels, channels, 1)
+        self.text_pre = nn.Conv1d(hidden_channels, channels, 1)
+        self.c_post = nn.Conv1d(channels, hidden_channels, 1)
+
+    def forward(self, content: Tensor, content_mask: Tensor, text: Tensor, alignment: Tensor, style: Tensor) -> Tensor:
+        """Mix text and timbre into content.
+
+        Args:
+            content: [B, hidden, T], mask [B, 1, T].
+            text: [B, hidden, P].
+            alignment: place of each frame's phone, int64 [B, T].
+            style: [B, channels, 1].
+
+        Returns:
+            [B, hidden, T].
+        """
+        text = self.text_pre(text)
+        read = text.gather(2, alignment.unsqueeze(1).expand(-1, text.shape[1], -1))
+        mixed: Tensor = self.c_post((read + self.c_pre(content) + style) * content_mask)
+        return content + mixed
+
+
 class TextEncoder(nn.Module):
     """`enc_p`."""
 
@@ -72,7 +99,11 @@ class TextEncoder(nn.Module):
         self.encoder_text = encoder(config.n_layers)
         self.text_embedding = nn.Embedding(SYMBOL_COUNTS[config.symbols], hidden)
         nn.init.normal_(self.text_embedding.weight, std=hidden**-0.5)
-        self.mrte = TimbreCrossAttention(hidden, config.mrte_channels, config.mrte_heads)
+        self.mrte: nn.Module
+        if config.is_direct:
+            self.mrte = AlignedText(hidden, config.mrte_channels)
+        else:
+            self.mrte = TimbreCrossAttention(hidden, config.mrte_channels, config.mrte_heads)
         self.encoder2 = encoder(config.n_layers // 2)
         self.proj = nn.Conv1d(hidden, 2 * config.inter_channels, 1)
 
@@ -81,6 +112,24 @@ class TextEncoder(nn.Module):
         content = self.encoder_ssl(self.ssl_proj(content * content_mask) * content_mask, content_mask)
         text = self.encoder_text(self.text_embedding(phones).mT, text_mask)
         mixed: Tensor = self.encoder2(self.mrte(content, content_mask, text, text_mask, style), content_mask)
+        return mixed
+
+    def aligned_latent(
+        self, content: Tensor, content_mask: Tensor, text: tuple[Tensor, Tensor], alignment: Tensor, style: Tensor
+    ) -> Tensor:
+        """Return the latent [B, hidden, T] of a direct family.
+
+        Args:
+            content: quantised content rows at 50 Hz, [B, ssl_channels, T].
+            content_mask: [B, 1, T], 1 where valid.
+            text: phone ids, int64 [B, P], and their mask [B, 1, P].
+            alignment: place of each frame's phone, int64 [B, T].
+            style: timbre [B, mrte_channels, 1].
+        """
+        phones, text_mask = text
+        content = self.encoder_ssl(self.ssl_proj(content * content_mask) * content_mask, content_mask)
+        encoded = self.encoder_text(self.text_embedding(phones).mT, text_mask)
+        mixed: Tensor = self.encoder2(self.mrte(content, content_mask, encoded, alignment, style), content_mask)
         return mixed
 
     def prior(self, latent: Tensor, mask: Tensor, speed: float = 1.0) -> Prior:

@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from GPT_SoVITS.families import GptConfig
+from GPT_SoVITS.models.aligner import LARGEST_STEP
+from GPT_SoVITS.models.pointed_generation import generate_pointed
 from GPT_SoVITS.models.position import SinePosition
 from GPT_SoVITS.models.semantic_generation import (
     Generation,
@@ -30,6 +32,7 @@ from GPT_SoVITS.models.semantic_generation import (
     generate_batch,
 )
 from GPT_SoVITS.models.semantic_transformer import SemanticTransformer, visibility
+from GPT_SoVITS.models.text_pointer import TextPointer
 
 _ACCURACY_TOP = 3
 _PREFERENCE_BETA = 0.2
@@ -52,6 +55,16 @@ class TrainingOutput:
     """Share of tokens (end tokens aside) that are among the three best guesses."""
     preference_loss: Tensor | None = None
     """The part of `loss` that comes from preference training, when rejected codes were given."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointedOutput:
+    """What one batch gives a model with a pointer; means over the valid codes (and the end tokens)."""
+
+    loss: Tensor
+    """Cross-entropy of the codes plus that of the pointer's steps."""
+    code_loss: Tensor
+    step_loss: Tensor
 
 
 class TokenEmbedding(nn.Module):
@@ -81,6 +94,8 @@ class TextToSemantic(nn.Module):
         self.ar_audio_position = SinePosition(width, config.p_dropout)
         self.h = SemanticTransformer(config)
         self.ar_predict_layer = nn.Linear(width, config.vocab_size, bias=False)
+        if config.is_aligned:
+            self.pointer = TextPointer(config)
 
     def embed_text(self, phones: Tensor, bert: Tensor) -> Tensor:
         """Return [B, P, C] for phones int64 [B, P] and text features float [B, bert channels, P]."""
@@ -125,6 +140,38 @@ class TextToSemantic(nn.Module):
         preference_loss = -F.logsigmoid(_PREFERENCE_BETA * margin).mean()
         return TrainingOutput(loss + preference_loss, accuracy, preference_loss)
 
+    def pointed_losses(
+        self, phones: Tensor, phones_lengths: Tensor, codes: Tensor, codes_lengths: Tensor
+    ) -> PointedOutput:
+        """Return the losses of one batch of a model with a pointer, teacher-forced.
+
+        Args:
+            phones: int64 [B, P], padded on the right.
+            phones_lengths: int64 [B].
+            codes: int64 [B, T], padded on the right with the end token.
+            codes_lengths: int64 [B].
+        """
+        rows, size, length = phones.shape[0], phones.shape[1], codes.shape[1]
+        places = self.pointer.aligner(phones, phones_lengths, codes, codes_lengths)
+        plain = self.ar_text_embedding(phones)
+        text = self.embed_text(phones, plain.new_zeros(rows, self.config.bert_channels, size))
+        spoken = self.embed_codes(codes) + self.pointer.read(plain, places)
+        hidden = torch.cat([padding_mask_right(phones_lengths, size), padding_mask_right(codes_lengths, length)], dim=1)
+        mask = visibility(size, length, phones.device) & ~hidden[:, None, None, :]
+        # The text's last place predicts the first code, wherever the padding begins.
+        out = self.h(torch.cat([text, spoken], dim=1), mask)
+        last = out.gather(1, (phones_lengths - 1)[:, None, None].expand(-1, 1, out.shape[2]))
+        states = torch.cat([last, out[:, size:]], dim=1)  # [B, T + 1, C]
+        valid = ~padding_mask_right(codes_lengths + 1, length + 1)
+        targets = F.pad(codes, (0, 1), value=self.config.eos)
+        code_loss = F.cross_entropy(self.ar_predict_layer(states[valid]), targets[valid])
+        moves = torch.diff(places, dim=1, prepend=places.new_zeros(rows, 1)).clamp(max=LARGEST_STEP)
+        spoken_places = valid[:, 1:]
+        chosen = self.ar_audio_embedding(codes)[spoken_places]
+        steps = self.pointer.step_logits(states[:, :-1][spoken_places], chosen)
+        step_loss = F.cross_entropy(steps, moves[spoken_places])
+        return PointedOutput(code_loss + step_loss, code_loss, step_loss)
+
     def generate(
         self,
         text: SemanticText,
@@ -135,6 +182,8 @@ class TextToSemantic(nn.Module):
         progress: Progress | None = None,
     ) -> Generation:
         """Generate tokens for one text; put the model in eval mode first. See `semantic_generation.generate`."""
+        if self.config.is_aligned:
+            return generate_pointed(self, text, options, generator=generator, progress=progress)
         return generate(self, text, prompt, options, generator=generator, progress=progress)
 
     def generate_batch(
@@ -143,11 +192,14 @@ class TextToSemantic(nn.Module):
         prompt: Tensor | None,
         options: GenerationOptions,
         *,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator | None] | None = None,
         progress: Progress | None = None,
     ) -> list[Generation]:
         """Generate tokens for several texts together. See `semantic_generation.generate_batch`."""
-        return generate_batch(self, texts, prompt, options, generator=generator, progress=progress)
+        if self.config.is_aligned:
+            pairs = zip(texts, generators or [None] * len(texts), strict=True)
+            return [self.generate(text, None, options, generator=one, progress=progress) for text, one in pairs]
+        return generate_batch(self, texts, prompt, options, generators=generators, progress=progress)
 
     def _predict(
         self, text: Tensor, hidden_text: Tensor, codes: Tensor, codes_lengths: Tensor

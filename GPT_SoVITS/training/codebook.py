@@ -33,7 +33,12 @@ class ContentCodebook:
 @cache
 def whisper_codebook() -> ContentCodebook:
     """Read the codebook that comes with the engine."""
-    with np.load(CODEBOOK_FILE, allow_pickle=False) as stored:
+    return read_codebook(CODEBOOK_FILE)
+
+
+def read_codebook(path: Path) -> ContentCodebook:
+    """Read a file that `fit_codebook` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
         parts = {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
     return ContentCodebook(parts["mean"], parts["scale"], parts["coordinates"] @ parts["directions"])
 

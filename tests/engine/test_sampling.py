@@ -12,9 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from GPT_SoVITS.sampling import (
+    NoiseSource,
     SamplingOptions,
     draw,
-    draw_with_noise,
     penalise_repetition,
     sample,
     token_probabilities,
@@ -40,23 +40,37 @@ def test_penalty_probabilities_and_draw_equal_the_public_ones(case: int) -> None
     torch.testing.assert_close(logits, vectors[f"out.logits_after_penalty.{case}"], rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(probabilities, vectors[f"out.probs.{case}"], rtol=1e-5, atol=1e-7)
     if f"out.draw.{case}" in vectors:
-        assert torch.equal(draw_with_noise(probabilities, vectors["in.exponential"]), vectors[f"out.draw.{case}"])
+        assert torch.equal(draw(probabilities, vectors["in.exponential"]), vectors[f"out.draw.{case}"])
 
 
 def test_draws_are_spread_like_the_probabilities() -> None:
     probabilities = torch.tensor([[0.6, 0.3, 0.1, 0.0]]).expand(20_000, -1)
-    drawn = draw(probabilities, torch.Generator().manual_seed(5))
+    noise = torch.empty(20_000, 4).exponential_(generator=torch.Generator().manual_seed(5))
+    drawn = draw(probabilities, noise)
     shares = torch.bincount(drawn, minlength=4) / 20_000
     torch.testing.assert_close(shares, probabilities[0], rtol=0, atol=0.015)
 
 
-def test_the_same_seed_draws_the_same_tokens() -> None:
+def test_noise_of_a_sequence_depends_on_its_seed_alone() -> None:
+    def noise(*seeds: int) -> NoiseSource:
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        return NoiseSource(generators, 30, torch.device("cpu"))
+
+    together, alone = noise(1, 2, 3), noise(3)
+    for step in range(40):
+        if step == 20:
+            together.keep_rows([0, 2])
+        rows, row = together.at(step), alone.at(step)
+        assert torch.equal(rows[-1], row[0])
+        assert not torch.equal(rows[0], row[0])
+    assert float(rows.min()) > 0.0
+
+
+def test_the_best_token_needs_no_noise() -> None:
     logits = torch.randn(4, 50, generator=torch.Generator().manual_seed(1))
     seen = torch.zeros(4, 50, dtype=torch.bool)
-    first, second = (
-        sample(logits.clone(), seen, SamplingOptions(), torch.Generator().manual_seed(9)) for _ in range(2)
-    )
-    assert torch.equal(first, second)
+    drawn = sample(logits.clone(), seen, SamplingOptions(top_k=1), None)
+    assert torch.equal(drawn, logits.argmax(-1))
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
 
 from GPT_SoVITS.families import FAMILIES, FamilyName, GptConfig
-from GPT_SoVITS.models.semantic_generation import GenerationOptions, SemanticText
+from GPT_SoVITS.models import semantic_generation
+from GPT_SoVITS.models.semantic_generation import Generation, GenerationOptions, SemanticText
+from GPT_SoVITS.models.semantic_step import DecodeStep, store_matrices_by_input
+from GPT_SoVITS.models.semantic_transformer import KeyValueCache, visibility
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic, padding_mask_left, padding_mask_right
 from GPT_SoVITS.sampling import SamplingOptions
 
@@ -49,6 +54,41 @@ def test_cached_greedy_decoding_chooses_what_the_full_forward_chooses(model: Tex
     chosen = logits[0, 7:-1, : SMALL.eos].argmax(-1)
     assert sequence.shape[0] == 308
     assert torch.equal(chosen, sequence[7:])
+
+
+def test_one_step_equals_the_stack_and_the_way_of_storing_weights_changes_no_value(model: TextToSemantic) -> None:
+    source = torch.Generator().manual_seed(3)
+    x, new = torch.randn(2, 9, 32, generator=source), torch.randn(2, 1, 32, generator=source)
+    hidden = torch.zeros(2, 1, 1, 10, dtype=torch.bool)
+    hidden[1, ..., :4] = True
+    stored = copy.deepcopy(model)
+    store_matrices_by_input(stored)
+
+    with torch.inference_mode():
+        expected = model.h(torch.cat([x, new], dim=1), visibility(9, 1, x.device) & ~hidden)[:, -1]
+        for network in (model, stored):
+            cache = KeyValueCache(network.h, 2, 12)
+            network.h(x, visibility(9, 0, x.device) & ~hidden[..., :9], cache)
+            mask = torch.zeros(2, 1, 1, 10).masked_fill_(hidden, -torch.inf)
+            torch.testing.assert_close(DecodeStep(network.h, cache)(new[:, 0], mask), expected, rtol=1e-5, atol=1e-5)
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), stored.parameters(), strict=True))
+
+
+def test_looking_seldom_for_the_end_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    network = TextToSemantic(SMALL).eval()
+    texts, prompt, options = [_text(5 + index, index) for index in range(4)], _prompt(5), GenerationOptions()
+
+    def generated() -> list[Generation]:
+        return network.generate_batch(
+            texts, prompt, options, generators=[torch.Generator().manual_seed(seed) for seed in range(4)]
+        )
+
+    often = generated()
+    monkeypatch.setattr(semantic_generation, "_STEPS_BETWEEN_LOOKS_ON", {"cpu": 7})
+    assert any(result.ended for result in often)
+    for one, other in zip(often, generated(), strict=True):
+        assert torch.equal(one.sequence, other.sequence) and one.kept == other.kept
 
 
 def test_texts_spoken_together_give_what_they_give_alone(model: TextToSemantic) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from GPT_SoVITS.families import GptConfig
 from GPT_SoVITS.models.semantic_generation import Generation, GenerationOptions, SemanticText
+from GPT_SoVITS.models.semantic_step import store_matrices_by_input
 from GPT_SoVITS.models.text_to_semantic import RejectedCodes, TextToSemantic
 from GPT_SoVITS.sampling import SamplingOptions
 from tests.engine.golden import filled_state, golden_file
@@ -19,8 +20,10 @@ from tests.engine.golden import filled_state, golden_file
 
 @pytest.fixture(scope="module")
 def model() -> TextToSemantic:
+    """The model as voices use it: with its matrices stored for decoding."""
     network = TextToSemantic(GptConfig()).eval()
     network.load_state_dict(filled_state("s1_v2", "model."))
+    store_matrices_by_input(network)
     return network
 
 

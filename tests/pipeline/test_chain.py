@@ -15,7 +15,7 @@ import torch
 
 from GPT_SoVITS.checkpoints import read_gpt_weights, read_sovits_weights
 from GPT_SoVITS.errors import EngineError
-from GPT_SoVITS.inference import Reference, SpeakOptions, Voice
+from GPT_SoVITS.inference import Reference, SpeakOptions, load_voice
 from pipeline.context import Cancelled
 from pipeline.listfile import parse_list
 from pipeline.protocol import MessageType, Recording, TranscriptEdit
@@ -149,7 +149,7 @@ def test_a_voice_is_trained_resumed_and_speaks(character: Any, new_log: Callable
     sovits, gpt = sorted((character.root / "models").iterdir(), key=lambda path: path.suffix, reverse=True)
     assert read_sovits_weights(sovits).family.name == "nano"
     assert read_gpt_weights(gpt).config.n_layer == character_layers()
-    voice = Voice(sovits, gpt, device="cpu")
+    voice = load_voice(sovits, gpt, device="cpu")
     clip = next((character.root / "sliced_audio").glob("dir-nomore*"))
     reference = Reference(clip, texts["dir-nomore"], "en")
     spoken = voice.speak("Hello world.", "en", reference, SpeakOptions(seed=7))

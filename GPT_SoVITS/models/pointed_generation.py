@@ -1,0 +1,108 @@
+"""Generate semantic tokens one by one with a pointer into the text: the way of small models.
+
+* No prompt, and no repetition penalty: the pointer, which never goes back, is what keeps the text in order.
+* The end token is impossible while more than two phones are unspoken.
+* A pointer that rests for a second is pushed on; one that rests on the last phone ends the sequence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from GPT_SoVITS.models.semantic_generation import (
+    MAX_STEPS,
+    Generation,
+    GenerationOptions,
+    Progress,
+    SemanticText,
+    suitable_threads,
+)
+from GPT_SoVITS.models.semantic_transformer import KeyValueCache, visibility
+from GPT_SoVITS.sampling import SamplingOptions, sample
+
+if TYPE_CHECKING:
+    from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+
+LONGEST_REST_CODES = 25
+"""A phone lasts a second at most."""
+UNSPOKEN_AT_END = 2
+_STEP_TEMPERATURE = 0.7
+
+
+def generate_pointed(
+    model: TextToSemantic,
+    text: SemanticText,
+    options: GenerationOptions,
+    *,
+    generator: torch.Generator | None = None,
+    progress: Progress | None = None,
+) -> Generation:
+    """Generate tokens for one text; put the model in eval mode first."""
+    with torch.inference_mode(), suitable_threads(model):
+        return _Walk(model, text, options, generator).run(progress)
+
+
+class _Walk:
+    """One sequence being generated."""
+
+    def __init__(
+        self, model: TextToSemantic, text: SemanticText, options: GenerationOptions, generator: torch.Generator | None
+    ) -> None:
+        self.model, self.options, self.generator = model, options, generator
+        phones = text.phones[None]
+        self.plain = model.ar_text_embedding(phones)  # [1, P, C]
+        self.embedded = model.embed_text(phones, text.bert[None])
+        self.last = phones.shape[1] - 1
+        self.place, self.rested = 0, 0
+        self.eos = model.config.eos
+        self.limit = min(options.early_stop_codes or MAX_STEPS, MAX_STEPS)
+        self.cache = KeyValueCache(model.h, 1, phones.shape[1] + self.limit)
+
+    def run(self, progress: Progress | None) -> Generation:
+        """Generate until the end token, the end of the text or a limit."""
+        options = self.options
+        hidden = self._stack(self.embedded, visibility(self.last + 1, 0, self.embedded.device))
+        codes: list[Tensor] = []
+        ended = False
+        while len(codes) < self.limit:
+            code = self._draw(hidden)
+            ended = int(code) == self.eos or (self.place == self.last and self.rested > LONGEST_REST_CODES)
+            if ended:
+                break
+            codes.append(code)
+            self._move(hidden, code)
+            if progress is not None and len(codes) % options.progress_every == 0:
+                progress(len(codes))
+            place = torch.tensor([[self.place]], device=code.device)
+            read = self.model.pointer.read(self.plain, place)
+            hidden = self._stack(self.model.embed_codes(code[None], len(codes) - 1) + read, None)
+        sequence = torch.cat(codes) if codes else torch.zeros(0, dtype=torch.int64, device=self.plain.device)
+        return Generation(sequence, 0, 0, ended)
+
+    def _stack(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        out: Tensor = self.model.h(x, mask, self.cache)
+        return out[:, -1:]
+
+    def _draw(self, hidden: Tensor) -> Tensor:
+        """Draw the next code int64 [1]."""
+        logits = self.model.ar_predict_layer(hidden[:, 0]).float()
+        if self.last - self.place > UNSPOKEN_AT_END:
+            logits = logits[:, : self.eos]
+        options: SamplingOptions = replace(self.options.sampling, repetition_penalty=1.0)
+        # Noise and steps are drawn on the CPU: a seed then means the same on every device.
+        noise = torch.empty(logits.shape).exponential_(generator=self.generator).to(logits.device)
+        return sample(logits, torch.zeros_like(logits, dtype=torch.bool), options, noise)
+
+    def _move(self, hidden: Tensor, code: Tensor) -> None:
+        """Let the pointer follow the code that was chosen."""
+        logits = self.model.pointer.step_logits(hidden, self.model.ar_audio_embedding(code[None]))[0, 0]
+        chances = (logits.float().cpu() / _STEP_TEMPERATURE).softmax(dim=-1)
+        step = int(torch.multinomial(chances, 1, generator=self.generator))
+        if self.rested >= LONGEST_REST_CODES:
+            step = max(step, 1)
+        self.rested = 0 if step else self.rested + 1
+        self.place = min(self.place + step, self.last)

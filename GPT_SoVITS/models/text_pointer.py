@@ -1,0 +1,54 @@
+"""The pointer of small text-to-semantic models: which phone is being spoken, and whether a code moves on to the next.
+
+Each code is read together with the phones from its pointer on, so nothing has to be found by attention. After a code
+has been chosen, the pointer stays or goes up to three phones further; it never goes back, so words are neither left
+out nor said twice.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from GPT_SoVITS.families import GptConfig
+from GPT_SoVITS.models.aligner import LARGEST_STEP, PhoneAligner
+
+BEHIND = 1
+"""The window begins with the phone before the pointer."""
+
+
+class TextPointer(nn.Module):
+    """Reads the text at the pointer and decides on its steps; holds the aligner that training needs."""
+
+    def __init__(self, config: GptConfig) -> None:
+        super().__init__()
+        width = config.hidden_dim
+        self.window = config.text_window
+        self.read_layer = nn.Linear(self.window * width, width)
+        self.step_layers = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, LARGEST_STEP + 1))
+        self.aligner = PhoneAligner(config.phoneme_vocab_size, config.vocab_size - 1)
+
+    def read(self, text: Tensor, places: Tensor) -> Tensor:
+        """Return [B, T, C], what stands around the pointer.
+
+        Args:
+            text: embedded phones [B, P, C].
+            places: pointers int64 [B, T].
+        """
+        padded = F.pad(text, (0, 0, BEHIND, self.window - BEHIND - 1))
+        offsets = torch.arange(self.window, device=text.device)
+        index = (places[:, :, None] + offsets).flatten(1)  # [B, T * window]
+        around = padded.gather(1, index.unsqueeze(-1).expand(-1, -1, text.shape[2]))
+        out: Tensor = self.read_layer(around.view(*places.shape, -1))
+        return out
+
+    def step_logits(self, hidden: Tensor, chosen: Tensor) -> Tensor:
+        """Return logits [B, T, steps] of how far the pointer goes.
+
+        Args:
+            hidden: the stack's output [B, T, C] that a code was chosen from.
+            chosen: the embedding [B, T, C] of that code.
+        """
+        out: Tensor = self.step_layers(torch.cat([hidden, chosen], dim=-1))
+        return out

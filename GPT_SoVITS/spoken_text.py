@@ -1,0 +1,95 @@
+"""Text as the networks take it: phones, with the text encoder's features of what is Chinese in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from GPT_SoVITS.families import Family
+from GPT_SoVITS.least_recent import LeastRecentlyUsed
+from GPT_SoVITS.roberta import text_encoder
+from GPT_SoVITS.text.cutting import SENTENCE_MARKS
+from GPT_SoVITS.text.frontend import Phones, ids_of, phones_of
+from GPT_SoVITS.text.languages import Language, Mode, mode_of
+
+_KEPT_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenText:
+    """One piece of text, on the CPU."""
+
+    phones: Tensor
+    """Ids, int64 [P]."""
+    bert: Tensor
+    """Float32 [bert channels, P]; zero where the text is not Chinese."""
+    characters: int
+    """Length of the normalised text."""
+    language: str
+    """The language that most of its phones are in."""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the tensors take."""
+        return sum(each.numel() * each.element_size() for each in (self.phones, self.bert))
+
+
+class TextReader:
+    """Reads text for one voice and keeps what it read last; `encoded` counts the pieces that were read anew."""
+
+    def __init__(self, family: Family, models_dir: str, device: torch.device) -> None:
+        self.encoded = 0
+        self._family, self._models_dir, self._device = family, models_dir, str(device)
+        self._texts: LeastRecentlyUsed[tuple[str, Mode], SpokenText] = LeastRecentlyUsed(_KEPT_BYTES, _bytes)
+
+    def read(self, text: str, language: str) -> SpokenText:
+        """Return a piece of text as the networks take it.
+
+        Raises:
+            TextError: nothing in it can be spoken, or the language is unknown.
+            ModelMissingError: it holds Chinese and the family's text encoder is not installed.
+        """
+        mode = mode_of(language)
+        return self._texts.get((text, mode), lambda: self._make(text, mode))
+
+    def transcript(self, text: str, language: str) -> SpokenText | None:
+        """Return what is said in a reference, None where that is not known.
+
+        Raises:
+            TextError: it cannot be spoken, or the language is unknown.
+        """
+        line = text.replace("\n", " ").strip()
+        if not line:
+            return None
+        closing = "." if mode_of(language) is Mode.EN else "。"
+        return self.read(line if line[-1] in SENTENCE_MARKS else line + closing, language)
+
+    def _make(self, text: str, mode: Mode) -> SpokenText:
+        self.encoded += 1
+        pieces = phones_of(text, mode, symbols=self._family.sovits.symbols)
+        counts = Counter[str]()
+        for piece in pieces:
+            counts[piece.language] += len(piece.ids)
+        return SpokenText(
+            phones=torch.tensor(ids_of(pieces), dtype=torch.int64),
+            bert=self._features(pieces),
+            characters=sum(len(piece.norm_text) for piece in pieces),
+            language=counts.most_common(1)[0][0],
+        )
+
+    def _features(self, pieces: Sequence[Phones]) -> Tensor:
+        columns = [torch.zeros(self._family.gpt.bert_channels, len(piece.ids)) for piece in pieces]
+        for index, piece in enumerate(pieces):
+            if piece.language == Language.ZH and piece.word2ph is not None:
+                encoder = text_encoder(self._family, self._models_dir, self._device)
+                if encoder is not None:
+                    columns[index] = encoder.encode(piece.norm_text, piece.word2ph)
+        return torch.cat(columns, dim=1)
+
+
+def _bytes(text: SpokenText) -> int:
+    return text.bytes

@@ -1,0 +1,26 @@
+"""Every choice of a base training in one record; it is written beside the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from GPT_SoVITS.training.direct_trainer import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRecipe:
+    """How a base is made. The sizes of the networks are the family's."""
+
+    seed: int = 1234
+    codebook_rows: int = 100_000
+    """Frame pairs that the codebook is fitted to."""
+    codebook_directions: int = 192
+    """Principal directions that the codebook's centres are kept in."""
+    sovits: Schedule = field(
+        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=3000, warmup_updates=100, batch_codes=800)
+    )
+    gpt: Schedule = field(default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=3000, warmup_updates=200))
+    validation_items: int = 48
+    """Utterances that the validation loss is taken over."""
+    precision: str = "bfloat16"
+    """Of the matrix products; weights and optimiser stay in float32."""
