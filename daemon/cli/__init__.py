@@ -22,6 +22,7 @@ COMMANDS = {
     "say": ("daemon.cli.say", "Speak a text with a character's voice."),
     "export": ("daemon.cli.bundle", "Write a voice as GPT-SoVITS opens it."),
     "import-voice": ("daemon.cli.bundle", "Take in a voice that was trained elsewhere."),
+    "phones": ("daemon.cli.phones", "Show how a text is read: its languages and phones."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
     "models": ("daemon.cli.models", "List, import, download and check the public base weights."),
     "config": ("daemon.cli.config", "Show every setting and where it comes from."),
