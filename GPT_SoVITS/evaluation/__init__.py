@@ -1,0 +1,1 @@
+"""How good a voice is: measured by a speech recogniser and by a speaker encoder, beside the same for real recordings."""
