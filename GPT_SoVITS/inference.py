@@ -1,7 +1,7 @@
 """Speaking: a voice, a reference recording, a text → a waveform (rules of the public inference engine).
 
 Codes are generated for several pieces of the text together; the waveform of each piece is made from its own codes
-and phones alone, so that sentences do not colour each other. See docs/decisions/0004-rules-of-synthesis.md.
+and phones alone, so that sentences do not colour each other. See docs/decisions/0006-rules-of-synthesis.md.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from GPT_SoVITS.speech_guard import RateBounds
 from GPT_SoVITS.spoken_text import SpokenText, TextReader
 from GPT_SoVITS.takes import Piece, Take, TakeOptions, best_takes
 from GPT_SoVITS.text.cutting import pieces_for_synthesis
+from GPT_SoVITS.text.dictionary import Reading, dictionary_of
 from GPT_SoVITS.voice_networks import VoiceNetworks, base_networks, trained_networks
 from GPT_SoVITS.word_check import TOLERANCE, Listener, wrong_share
 
@@ -57,6 +58,8 @@ class SpeakOptions:
     """How often a piece is tried at most when words seem to be missing or repeated."""
     listener: Listener | None = None
     """Recognises each piece, which is then spoken again if the words differ too much; None does not listen."""
+    readings: tuple[Reading, ...] = ()
+    """Words of the user's dictionaries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +170,14 @@ class Voice:
 
     def _plan(self, text: str, language: str, reference: Reference, options: SpeakOptions) -> _Plan:
         lines = pieces_for_synthesis(text, language, options.cut_method)
-        takes_prompt = not self.family.gpt.is_aligned
-        transcript = self._texts.transcript(reference.text, reference.language) if takes_prompt else None
+        dictionary = dictionary_of(options.readings)
+        transcript = None
+        if not self.family.gpt.is_aligned:
+            transcript = self._texts.transcript(reference.text, reference.language, dictionary)
         timbre = self._references.timbre(reference)
         return _Plan(
             lines=tuple(lines),
-            texts=tuple(self._texts.read(line, language) for line in lines),
+            texts=tuple(self._texts.read(line, language, dictionary) for line in lines),
             language=language,
             transcript=transcript,
             prompt=self._references.prompt(reference.audio) if transcript is not None else None,

@@ -63,7 +63,8 @@ def learned_bounds(rates: Sequence[float]) -> RateBounds:
     default = RateBounds()
     if not rates:
         return default
-    slow, fast = np.quantile(rates, 0.99), np.quantile(rates, 0.01)
+    usual = np.clip(rates, default.least, default.most)
+    fast, slow = np.quantile(usual, (0.01, 0.99))
     return RateBounds(max(default.least, float(fast) / _MARGIN), min(default.most, float(slow) * _MARGIN))
 
 

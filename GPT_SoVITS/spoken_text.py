@@ -11,8 +11,9 @@ from torch import Tensor
 
 from GPT_SoVITS.families import Family
 from GPT_SoVITS.least_recent import LeastRecentlyUsed
-from GPT_SoVITS.roberta import text_encoder
+from GPT_SoVITS.roberta import TextEncoder, text_encoder
 from GPT_SoVITS.text.cutting import SENTENCE_MARKS
+from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
 from GPT_SoVITS.text.frontend import Phones, ids_of, phones_of
 from GPT_SoVITS.text.languages import Language, Mode, mode_of
 
@@ -44,19 +45,21 @@ class TextReader:
     def __init__(self, family: Family, models_dir: str, device: torch.device) -> None:
         self.encoded = 0
         self._family, self._models_dir, self._device = family, models_dir, str(device)
-        self._texts: LeastRecentlyUsed[tuple[str, Mode], SpokenText] = LeastRecentlyUsed(_KEPT_BYTES, _bytes)
+        self._texts: LeastRecentlyUsed[tuple[str, Mode, Dictionary], SpokenText] = LeastRecentlyUsed(
+            _KEPT_BYTES, _bytes
+        )
 
-    def read(self, text: str, language: str) -> SpokenText:
-        """Return a piece of text as the networks take it.
+    def read(self, text: str, language: str, dictionary: Dictionary = EMPTY) -> SpokenText:
+        """Return a piece of text as the networks take it; the user's `dictionary` wins over other readings.
 
         Raises:
             TextError: nothing in it can be spoken, or the language is unknown.
             ModelMissingError: it holds Chinese and the family's text encoder is not installed.
         """
         mode = mode_of(language)
-        return self._texts.get((text, mode), lambda: self._make(text, mode))
+        return self._texts.get((text, mode, dictionary), lambda: self._make(text, mode, dictionary))
 
-    def transcript(self, text: str, language: str) -> SpokenText | None:
+    def transcript(self, text: str, language: str, dictionary: Dictionary = EMPTY) -> SpokenText | None:
         """Return what is said in a reference, None where that is not known.
 
         Raises:
@@ -66,11 +69,11 @@ class TextReader:
         if not line:
             return None
         closing = "." if mode_of(language) is Mode.EN else "。"
-        return self.read(line if line[-1] in SENTENCE_MARKS else line + closing, language)
+        return self.read(line if line[-1] in SENTENCE_MARKS else line + closing, language, dictionary)
 
-    def _make(self, text: str, mode: Mode) -> SpokenText:
+    def _make(self, text: str, mode: Mode, dictionary: Dictionary) -> SpokenText:
         self.encoded += 1
-        pieces = phones_of(text, mode, symbols=self._family.sovits.symbols)
+        pieces = phones_of(text, mode, symbols=self._family.sovits.symbols, dictionary=dictionary)
         counts = Counter[str]()
         for piece in pieces:
             counts[piece.language] += len(piece.ids)
@@ -82,13 +85,23 @@ class TextReader:
         )
 
     def _features(self, pieces: Sequence[Phones]) -> Tensor:
-        columns = [torch.zeros(self._family.gpt.bert_channels, len(piece.ids)) for piece in pieces]
-        for index, piece in enumerate(pieces):
-            if piece.language == Language.ZH and piece.word2ph is not None:
-                encoder = text_encoder(self._family, self._models_dir, self._device)
-                if encoder is not None:
-                    columns[index] = encoder.encode(piece.norm_text, piece.word2ph)
-        return torch.cat(columns, dim=1)
+        encoder = None
+        if any(piece.language == Language.ZH for piece in pieces):
+            encoder = text_encoder(self._family, self._models_dir, self._device)
+        if encoder is None:
+            return torch.zeros(self._family.gpt.bert_channels, sum(len(piece.ids) for piece in pieces))
+        return phone_features(pieces, encoder)
+
+
+def phone_features(pieces: Sequence[Phones], encoder: TextEncoder) -> Tensor:
+    """Return the features of all phones, float32 [channels, phones]; zero for what is not Chinese."""
+    columns = []
+    for piece in pieces:
+        if piece.language == Language.ZH and piece.word2ph is not None:
+            columns.append(encoder.encode(piece.norm_text, piece.word2ph))
+        else:
+            columns.append(torch.zeros(encoder.channels, len(piece.ids)))
+    return torch.cat(columns, dim=1)
 
 
 def _bytes(text: SpokenText) -> int:

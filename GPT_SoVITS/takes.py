@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from GPT_SoVITS.models.semantic_generation import GenerationOptions, Progress, SemanticText
+from GPT_SoVITS.models.semantic_generation import Generation, GenerationOptions, Progress, SemanticText
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.sampling import SamplingOptions
 from GPT_SoVITS.speech_guard import RateBounds, Verdict, judge
@@ -81,7 +81,7 @@ def _takes(
     attempt: int,
     progress: Progress | None,
 ) -> list[Take]:
-    limit = max(LEAST_CODE_LIMIT, *(options.bounds.longest(piece.phones) for piece in pieces))
+    limit = max(_limit(piece, options) for piece in pieces)
     generation = GenerationOptions(options.sampling, limit, _STEPS_BETWEEN_REPORTS)
     generators = [torch.Generator().manual_seed((piece.seed + _SEED_STRIDE * attempt) % 2**63) for piece in pieces]
     if len(pieces) == 1:
@@ -89,7 +89,21 @@ def _takes(
     else:
         texts = [piece.text for piece in pieces]
         made = model.generate_batch(texts, prompt, generation, generators=generators, progress=progress)
-    return [
-        Take(each.codes, judge(each.codes.cpu().numpy(), piece.phones, each.ended, options.bounds))
-        for piece, each in zip(pieces, made, strict=True)
-    ]
+    return [_judged(piece, each, options) for piece, each in zip(pieces, made, strict=True)]
+
+
+def _judged(piece: Piece, made: Generation, options: TakeOptions) -> Take:
+    """Judge a piece by its own limit, so that those beside it make no difference.
+
+    All codes up to the limit count. (`Generation.codes` leaves the first or the last one out where a limit was
+    reached, as the public engine does.)
+    """
+    limit = _limit(piece, options)
+    whole = made.sequence[made.prompt_codes :]
+    codes = whole[:limit]
+    ended = made.ended and len(whole) <= limit
+    return Take(codes, judge(codes.cpu().numpy(), piece.phones, ended, options.bounds))
+
+
+def _limit(piece: Piece, options: TakeOptions) -> int:
+    return max(LEAST_CODE_LIMIT, options.bounds.longest(piece.phones))

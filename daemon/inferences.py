@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from daemon import characters, events, references
+from daemon import characters, dictionaries, events, references
 from daemon.character_config import job_config
 from daemon.database import Database
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
@@ -214,7 +214,16 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         models_dir=config.models_dir,
         asr_model=config.asr_model,
         device=settings.gpu.device,
+        verify_words=settings.inference.verify_words,
+        codes_per_phone=_codes_per_phone(voice),
+        readings=dictionaries.readings(layout, character.name),
     )
+
+
+def _codes_per_phone(voice: Voice) -> tuple[float, float] | None:
+    """Return how fast the voice speaks, as its training noted it; None for one trained before that, or elsewhere."""
+    bounds = voice.metrics.get("codes_per_phone")
+    return (float(bounds[0]), float(bounds[1])) if isinstance(bounds, list) and len(bounds) == 2 else None
 
 
 def _reference(

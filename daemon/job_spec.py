@@ -32,5 +32,6 @@ def build(session: Session, settings: Settings, layout: Layout, job: Job) -> Job
         recordings=tuple(inputs.recordings),
         edits=tuple(inputs.edits.values()),
         artifacts=tuple(inputs.artifacts.values()),
+        readings=tuple(inputs.readings),
         attempt=job.attempt,
     )

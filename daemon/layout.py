@@ -10,6 +10,9 @@ from daemon.settings import Settings
 REJECTED = ".rejected"
 """Sub-folder of a character's inbox folder that holds what could not be taken, each with its reason."""
 
+DICTIONARY = "dictionary.tsv"
+"""Words with the readings that a user wants, for all characters or for one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -52,6 +55,11 @@ class Layout:
     def characters(self) -> Path:
         """One folder a character."""
         return self.work_dir / "characters"
+
+    def dictionaries(self, name: str | None = None) -> tuple[Path, ...]:
+        """The users' dictionaries: that of all characters, then that of one; a later reading counts."""
+        own = (self.character(name) / DICTIONARY,) if name is not None else ()
+        return (self.work_dir / DICTIONARY, *own)
 
     def character(self, name: str) -> Path:
         """The folder of one character."""

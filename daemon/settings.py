@@ -163,6 +163,10 @@ class InferenceSettings(_Section):
     """Longest text of one request."""
     timeout_s: float = Field(default=900.0, gt=0)
     """A sentence that takes longer fails."""
+    warm_bytes: int = Field(default=4 * 2**30, ge=0)
+    """Loaded voices stay loaded while they fit into this much memory (of the GPU, where there is one)."""
+    verify_words: bool = False
+    """Recognise each spoken piece, and speak it again when other words are heard; takes about twice as long."""
     keep_days: float = Field(default=0.0, ge=0)
     """Spoken sentences older than this are removed; 0 keeps them for ever."""
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from daemon import events
+from daemon import dictionaries, events
 from daemon.character_config import job_config
+from daemon.layout import Layout
 from daemon.settings import Settings
 from daemon.tables import Artifact, AudioFile, Character, Job, Status, TranscriptEdit
 from pipeline import plan, protocol
@@ -97,6 +98,7 @@ def inputs_of(session: Session, settings: Settings, character: Character) -> pla
         recordings=[protocol.Recording(*row) for row in recordings],
         edits={row.clip: protocol.TranscriptEdit(row.clip, row.text, row.language, row.excluded) for row in edits},
         artifacts=plan.index(artifacts_of(session, character)),
+        readings=dictionaries.readings(Layout.of(settings), character.name),
     )
 
 
@@ -180,7 +182,8 @@ def _freshness(session: Session, settings: Settings, character: Character) -> _F
     assert character.id is not None
     config = job_config(character.config, settings)
     place = str(session.get_bind().engine.url)
-    key = (place, character.id, character.created_at, events.latest_id(session, character.id), config)
+    readings = dictionaries.readings(Layout.of(settings), character.name)
+    key = (place, character.id, character.created_at, events.latest_id(session, character.id), config, readings)
     known = _memory.get(key)
     if known is None:
         inputs = inputs_of(session, settings, character)

@@ -42,8 +42,9 @@ class VoiceLane(Lane):
     def __init__(self, world: World, command: Sequence[str] | None = None) -> None:
         super().__init__("voice")
         self._world = world
-        idle = str(world.settings.inference.idle_seconds)
-        self._command = command or processes.module_command("pipeline.voice", "--idle-seconds", idle)
+        idle, warm = str(world.settings.inference.idle_seconds), str(world.settings.inference.warm_bytes)
+        options = ("--idle-seconds", idle, "--warm-bytes", warm)
+        self._command = command or processes.module_command("pipeline.voice", *options)
         self._worker: WorkerProcess | None = None
         self._unsettled = False
 

@@ -55,11 +55,19 @@ class GrowingWav:
     ) -> None:
         """Complete the file and put it in place, or remove it after an exception."""
         try:
+            with self._stream:
+                self._complete(wanted=error is None)
             if error is None:
-                self._wave.close()
-                self._stream.flush()
-                os.fsync(self._stream.fileno())
                 self.path.replace(self._target)
         finally:
-            self._stream.close()
             self.path.unlink(missing_ok=True)
+
+    def _complete(self, *, wanted: bool) -> None:
+        """Write the length into the header; a file that is not wanted need not be complete."""
+        try:
+            self._wave.close()
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError:
+            if wanted:
+                raise

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from GPT_SoVITS.families import family
+from GPT_SoVITS.text.dictionary import Reading, occurring
 from pipeline.protocol import ArtifactRecord, Recording, TranscriptEdit
 from pipeline.steps import (
     CHARACTER_ITEM,
@@ -78,6 +79,8 @@ class Inputs:
     recordings: Sequence[Recording]
     edits: Mapping[str, TranscriptEdit]
     artifacts: ArtifactIndex = field(default_factory=dict)
+    readings: Sequence[Reading] = ()
+    """Words of the user's dictionaries: those in a transcript decide with it."""
 
 
 def index(artifacts: Iterable[ArtifactRecord]) -> ArtifactIndex:
@@ -236,7 +239,9 @@ def _text_items(inputs: Inputs) -> tuple[tuple[Item, ...], bool]:
     items = []
     for item, artifact in kept:
         feeds = (Feed(item.name, artifact.output_hash),)
-        items.append(Item(step.name, item.name, input_hash(step, inputs.config, feeds), feeds))
+        said = [astuple(reading) for reading in occurring(inputs.readings, artifact.detail.get("text", ""))]
+        hashed = input_hash(step, inputs.config, feeds, *([said] if said else ()))
+        items.append(Item(step.name, item.name, hashed, feeds))
     return _with_list(step.name, (tuple(items), blocked), inputs)
 
 

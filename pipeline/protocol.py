@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from GPT_SoVITS.text.dictionary import Reading
 from pipeline.steps import JobConfig, JobKind, StepName
 
 T = TypeVar("T")
@@ -80,6 +81,8 @@ class JobSpec:
     recordings: tuple[Recording, ...] = ()
     edits: tuple[TranscriptEdit, ...] = ()
     artifacts: tuple[ArtifactRecord, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    """Words of the user's dictionaries."""
     attempt: int = 1
 
 
@@ -112,6 +115,8 @@ class SpeakRequest:
     top_p: float = 1.0
     temperature: float = 1.0
     repetition_penalty: float = 1.35
+    readings: tuple[Reading, ...] = ()
+    """Words of the user's dictionaries."""
     codes_per_phone: tuple[float, float] | None = None
     """The least and the most of this voice; None: what is usual."""
     tries: int = 3
@@ -182,6 +187,7 @@ def decode_job(line: str) -> JobSpec:
         recordings=tuple(Recording(**r) for r in raw["recordings"]),
         edits=tuple(TranscriptEdit(**e) for e in raw["edits"]),
         artifacts=tuple(artifact_from(a) for a in raw["artifacts"]),
+        readings=_readings(raw),
         attempt=raw["attempt"],
     )
 
@@ -208,7 +214,11 @@ def _speak_request(raw: Any) -> SpeakRequest:
     for name in ("other_references", "codes_per_phone"):
         if raw.get(name) is not None:
             raw[name] = tuple(raw[name])
-    return SpeakRequest(**raw)
+    return SpeakRequest(**{**raw, "readings": _readings(raw)})
+
+
+def _readings(raw: dict[str, Any]) -> tuple[Reading, ...]:
+    return tuple(Reading(**reading) for reading in raw.get("readings", ()))
 
 
 def decode_message(line: str) -> Message:

@@ -52,7 +52,8 @@ def run_job(job: JobSpec, reporter: Reporter) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     present = (artifact for artifact in job.artifacts if _on_disk(root, artifact))
-    inputs = plan.Inputs(job.config, job.recordings, {edit.clip: edit for edit in job.edits}, plan.index(present))
+    edits = {edit.clip: edit for edit in job.edits}
+    inputs = plan.Inputs(job.config, job.recordings, edits, plan.index(present), job.readings)
     try:
         for step in steps_of(job.kind, job.config):
             _run_step(step.name, job, inputs, scratch, reporter)

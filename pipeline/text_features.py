@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from GPT_SoVITS.dataset import TEXT_FEATURES_FOLDER, TEXT_FILE, TextLine, format_text_line, save_features, write_lines
 from GPT_SoVITS.errors import TextError, TrainingDataError
 from GPT_SoVITS.families import family
-from GPT_SoVITS.roberta import TextEncoder, text_encoder
+from GPT_SoVITS.roberta import text_encoder
+from GPT_SoVITS.spoken_text import phone_features
+from GPT_SoVITS.text.dictionary import EMPTY, Dictionary, dictionary_of
 from GPT_SoVITS.text.frontend import Phones, phones_of
 from GPT_SoVITS.text.languages import Language, language_of_list, mode_for_language
 from pipeline.context import StepContext
@@ -45,35 +46,36 @@ def _make(context: StepContext, item: Item) -> None:
     path = context.root / "transcripts" / "clips" / f"{item.name}.json"
     transcript = json.loads(path.read_text(encoding="utf-8"))
     symbols = family(context.inputs.config.family).sovits.symbols
-    pieces = pieces_of(transcript["text"], transcript["language"], symbols)
+    dictionary = dictionary_of(tuple(context.inputs.readings))
+    pieces = pieces_of(transcript["text"], transcript["language"], symbols, dictionary)
     line = text_line(item.name, pieces)
     relative = context.experiment.relative_to(context.root)
     with context.folder() as scratch:
         part, features = scratch / "part.txt", scratch / "bert.pt"
         write_lines(part, [format_text_line(line)])
         files = {f"{relative}/{part_path(FOLDER, item.name)}": part}
-        encoder = _encoder_for(pieces, context.inputs.config)
-        if encoder is not None:
-            made = text_features(pieces, encoder)
+        made = _features(pieces, context.inputs.config)
+        if made is not None:
             save_features(features, made.to(stored_dtype(context.inputs.config, made)))
             files[f"{relative}/{TEXT_FEATURES_FOLDER}/{item.name}.pt"] = features
         context.publish(item, files, {"phones": len(line.phones)})
 
 
-def _encoder_for(pieces: Sequence[Phones], config: JobConfig) -> TextEncoder | None:
-    """Return the family's text encoder if there is Chinese for it, loaded at the first call that needs it."""
+def _features(pieces: Sequence[Phones], config: JobConfig) -> Tensor | None:
+    """Return the features of all phones if there is Chinese among them and the family has a text encoder."""
     if not any(piece.language == Language.ZH for piece in pieces):
         return None
-    return text_encoder(family(config.family), config.models_dir, encoder_device(config))
+    encoder = text_encoder(family(config.family), config.models_dir, encoder_device(config))
+    return None if encoder is None else phone_features(pieces, encoder)
 
 
-def pieces_of(text: str, language: str, symbols: str) -> list[Phones]:
+def pieces_of(text: str, language: str, symbols: str, dictionary: Dictionary = EMPTY) -> list[Phones]:
     """Return the pieces of a transcript, each in one language, with their phones.
 
     Raises:
         TextError: the text cannot be spoken, or its language is unknown.
     """
-    return phones_of(text, mode_for_language(language_of_list(language)), symbols=symbols)
+    return phones_of(text, mode_for_language(language_of_list(language)), symbols=symbols, dictionary=dictionary)
 
 
 def text_line(name: str, pieces: Sequence[Phones]) -> TextLine:
@@ -85,14 +87,3 @@ def text_line(name: str, pieces: Sequence[Phones]) -> TextLine:
         tuple(count for piece in pieces for count in piece.word2ph or ()) if counted else None,
         "".join(piece.norm_text for piece in pieces),
     )
-
-
-def text_features(pieces: Sequence[Phones], encoder: TextEncoder) -> Tensor:
-    """Return the features of all phones, float32 [channels, phones]; zero for what is not Chinese."""
-    columns = []
-    for piece in pieces:
-        if piece.language == Language.ZH and piece.word2ph is not None:
-            columns.append(encoder.encode(piece.norm_text, piece.word2ph))
-        else:
-            columns.append(torch.zeros(encoder.channels, len(piece.phones)))
-    return torch.cat(columns, dim=1)

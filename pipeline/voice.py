@@ -113,6 +113,7 @@ def _options(request: SpeakRequest) -> SpeakOptions:
         bounds=RateBounds(*request.codes_per_phone) if request.codes_per_phone else RateBounds(),
         tries=request.tries,
         listener=_listener(request) if request.verify_words else None,
+        readings=request.readings,
     )
 
 

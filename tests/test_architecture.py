@@ -27,6 +27,7 @@ DESCRIPTIONS = {
     "GPT_SoVITS.durable",
     "GPT_SoVITS.errors",
     "GPT_SoVITS.families",
+    "GPT_SoVITS.text.dictionary",
     "GPT_SoVITS.text.languages",
 }
 HEAVY = ("torch", "torchaudio", "transformers", "faster_whisper", "ctranslate2", "numpy", "scipy", "av", "soundfile")

@@ -1,1 +1,1 @@
-"""How good a voice is: measured by a speech recogniser and by a speaker encoder, beside the same for real recordings."""
+"""How good a voice is: judged by a speech recogniser and a speaker encoder, beside real recordings."""

@@ -8,14 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from GPT_SoVITS.errors import TextError
-from GPT_SoVITS.text.languages import Language, Mode, mode_of
-from GPT_SoVITS.text.segmentation import Piece, segments
-from GPT_SoVITS.text.symbols import COMMA, MARKS, UNKNOWN, ids_of_phones
+from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
+from GPT_SoVITS.text.languages import Language, Mode, language_of_mode, mode_of
+from GPT_SoVITS.text.readers import READERS
+from GPT_SoVITS.text.segmentation import Piece, joined, segments
+from GPT_SoVITS.text.symbols import COMMA, KOREAN_BLANK, KOREAN_STOP, MARKS, PAD, UNKNOWN, ids_of_phones
 
 _FEWEST_IDS = 6
-_SILENT = {*MARKS, UNKNOWN, "_"}
+_SILENT = {*MARKS, UNKNOWN, PAD, KOREAN_BLANK, KOREAN_STOP}
+_UNIT = re.compile(r"(?:km/h|m/s|km|cm|mm|kg|mg|ml|mL|[kMG]Hz|[KMGT]B|kW|[mgLV])(?![A-Za-z\d])[²³]?\W*")
+_NUMBER_WITH_UNIT = re.compile(rf"\d[\d.,]{{0,20}} ?{_UNIT.pattern}")
 _NOT_TEXT = {"Cc", "Cf", "Cs", "Co", "Cn"}
-_NAMES = {Language.KO: "Korean", Language.YUE: "Cantonese"}
+_ONLY_LATER = {Language.KO: "Korean", Language.YUE: "Cantonese"}
+"""Languages that the table v1 has no phones for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +34,26 @@ class Phones:
     language: str
 
 
-def phones_of(text: str, language: str, *, symbols: str = "v2") -> list[Phones]:
+def phones_of(text: str, language: str, *, symbols: str = "v2", dictionary: Dictionary = EMPTY) -> list[Phones]:
     """Return the pieces of `text` with their phones.
 
     Args:
         text: any text; control characters and lone surrogates are left out.
         language: a mode (all_zh, en, auto ...) or any other name of one.
         symbols: the table that numbers the phones, v1 or v2.
+        dictionary: readings of the user, which win over all others.
 
     Raises:
-        TextError: nothing in the text can be spoken, or the language is unknown or not supported.
+        TextError: nothing in the text can be spoken, or the language is unknown or one that v1 voices do not speak.
     """
     mode = _mode(language)
+    fixed = language_of_mode(mode)
+    if symbols == "v1" and fixed in _ONLY_LATER:
+        raise TextError(f"a v1 voice does not speak {_ONLY_LATER[fixed]}; use a voice of a later version")
     cleaned = _clean(text)
-    spoken = _pieces(cleaned, mode, symbols)
+    spoken = _pieces(cleaned, mode, symbols, dictionary)
     if sum(len(piece.ids) for piece in spoken) < _FEWEST_IDS:
-        spoken = _pieces("." + cleaned, mode, symbols)
+        spoken = _pieces("." + cleaned, mode, symbols, dictionary)
     if all(phone in _SILENT for piece in spoken for phone in piece.phones):
         raise TextError("the text holds nothing that can be spoken in this language; write at least one word")
     return spoken
@@ -66,33 +75,30 @@ def _clean(text: str) -> str:
     return re.sub(" {2,}", " ", unicodedata.normalize("NFC", kept))
 
 
-def _pieces(text: str, mode: Mode, symbols: str) -> list[Phones]:
-    return [_phones_of_piece(piece, symbols) for piece in segments(text, mode)]
+def _pieces(text: str, mode: Mode, symbols: str, dictionary: Dictionary) -> list[Phones]:
+    return [_phones_of_piece(piece, symbols, dictionary) for piece in _with_units(segments(text, mode))]
 
 
-def _phones_of_piece(piece: Piece, symbols: str) -> Phones:
-    word2ph: tuple[int, ...] | None = None
-    match piece.language:
-        case Language.ZH:
-            from GPT_SoVITS.text.mandarin.phones import mandarin_phones
+def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
+    """Give a unit of Latin letters (5km, 60GB) to the language around its number, which then reads it whole."""
+    given: list[Piece] = []
+    for piece in pieces:
+        before = given[-1] if given else None
+        text = piece.text
+        if before and before.language and piece.language is Language.EN and before.language is not Language.EN:
+            found = (_UNIT if before.text[-1:].isdigit() else _NUMBER_WITH_UNIT).match(text)
+            if found:
+                given.append(Piece(found[0], before.language))
+                text = text[found.end() :]
+        if text:
+            given.append(Piece(text, piece.language))
+    return joined(given)
 
-            mandarin = mandarin_phones(piece.text, erhua=symbols != "v1")
-            norm_text, phones, word2ph = mandarin.norm_text, mandarin.phones, mandarin.word2ph
-        case Language.EN:
-            from GPT_SoVITS.text.english.phones import english_phones
 
-            english = english_phones(piece.text)
-            norm_text, phones = english.norm_text, english.phones
-        case Language.JA:
-            from GPT_SoVITS.text.japanese import japanese_phones
-
-            japanese = japanese_phones(piece.text)
-            norm_text, phones = japanese.norm_text, japanese.phones
-        case None:
-            norm_text, phones = " ", (COMMA,)
-        case unsupported:
-            raise TextError(
-                f"{_NAMES[unsupported]} is not supported by this version; use Chinese, English or Japanese text"
-            )
-    ids = ids_of_phones(phones, symbols)
-    return Phones(ids, phones, word2ph, norm_text, piece.language or Language.EN)
+def _phones_of_piece(piece: Piece, symbols: str, dictionary: Dictionary) -> Phones:
+    language = piece.language
+    if language is None or (symbols == "v1" and language in _ONLY_LATER):
+        norm_text, phones, word2ph = " ", (COMMA,), None
+    else:
+        norm_text, phones, word2ph = READERS[language](piece.text, symbols, dictionary)
+    return Phones(ids_of_phones(phones, symbols), phones, word2ph, norm_text, language or Language.EN)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from itertools import groupby
 
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode
 
@@ -19,7 +21,7 @@ _UNIT = re.compile(
 )
 _KANA_RUN = re.compile(f"[{_KANA}]")
 _STRETCH = re.compile(f"[{_KANA}]+|[^{_KANA}]+")
-_ONLY_CHINESE = frozenset("你吗呢吧很她哪啊么没")
+_ONLY_CHINESE = frozenset("你吗呢吧很她哪啊么没个咱您")
 _SENTENCE_ENDS = tuple(",.!?，。！？")
 
 
@@ -61,7 +63,7 @@ def segments(text: str, mode: Mode) -> list[Piece]:
         pieces = [Piece(p.text, Language.EN if p.language is Language.EN else fixed) for p in pieces]
     elif mode is Mode.AUTO_YUE:
         pieces = [Piece(p.text, Language.YUE if p.language is Language.ZH else p.language) for p in pieces]
-    return _joined(pieces)
+    return joined(pieces)
 
 
 def _drafts(text: str, default: Language | None) -> list[_Draft]:
@@ -96,14 +98,17 @@ def _chinese_or_japanese(run: str, japanese_text: bool) -> list[_Draft]:
     ]
 
 
+@cache
 def _is_chinese_only(character: str) -> bool:
     """Simplified characters are absent from the Japanese standard character set, and so are a few common words."""
     return character in _ONLY_CHINESE or ("\u4e00" <= character <= "\u9fff" and not _encodes(character, "shift_jis"))
 
 
+@cache
 def _is_japanese_only(character: str) -> bool:
-    """Characters simplified in Japan alone are in neither Chinese character set."""
-    return "\u4e00" <= character <= "\u9fff" and not (_encodes(character, "gb2312") or _encodes(character, "big5"))
+    """Characters simplified in Japan alone are in its character set and in neither Chinese one."""
+    chinese = _encodes(character, "gb2312") or _encodes(character, "big5")
+    return "\u4e00" <= character <= "\u9fff" and not chinese and _encodes(character, "shift_jis")
 
 
 def _encodes(character: str, charset: str) -> bool:
@@ -151,11 +156,7 @@ def _language_of_digits(text: str, before: _Draft | None, after: _Draft | None) 
     return before.kind if len(before.text) >= len(after.text) else after.kind
 
 
-def _joined(pieces: Iterable[Piece]) -> list[Piece]:
-    joined: list[Piece] = []
-    for piece in pieces:
-        if joined and joined[-1].language is piece.language:
-            joined[-1] = Piece(joined[-1].text + piece.text, piece.language)
-        else:
-            joined.append(piece)
-    return joined
+def joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the pieces with neighbours of one language as one."""
+    runs = groupby(pieces, key=lambda piece: piece.language)
+    return [Piece("".join(piece.text for piece in run), language) for language, run in runs]

@@ -40,6 +40,10 @@ _ARPABET_CONSONANTS = (
     *("NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y", "Z", "ZH"),
 )
 _ARPABET_BARE_VOWELS = ("ER", "IH")
+ENGLISH = frozenset(
+    (*(vowel + stress for vowel in _ARPABET_VOWELS for stress in "012"), *_ARPABET_CONSONANTS, *_ARPABET_BARE_VOWELS)
+)
+"""ARPAbet phones, vowels with their stress."""
 
 _JAPANESE_VOWELS = ("a", "i", "u", "e", "o", "I", "U")
 _JAPANESE_CONSONANTS = (
@@ -47,9 +51,9 @@ _JAPANESE_CONSONANTS = (
     *("p", "py", "r", "ry", "s", "sh", "t", "ts", "v", "w", "y", "z"),
 )
 
-_KOREAN_CONSONANTS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
-_KOREAN_VOWELS = "ㅏㅐㅓㅔㅗㅜㅡㅣ"
-_KOREAN_PAUSES = ("停", "空")
+KOREAN_CONSONANTS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+KOREAN_VOWELS = "ㅏㅐㅓㅔㅗㅜㅡㅣ"
+KOREAN_STOP, KOREAN_BLANK = "停", "空"
 
 _JYUTPING_INITIALS = (
     *("b", "p", "m", "f", "d", "t", "n", "l", "g", "k", "ng", "h", "gw", "kw", "w", "z", "c", "s", "j"),
@@ -74,15 +78,14 @@ def _with_tones(parts: Iterable[str], tones: str) -> list[str]:
 
 
 def _version_1() -> list[str]:
-    english = [*_with_tones(_ARPABET_VOWELS, "012"), *_ARPABET_CONSONANTS, *_ARPABET_BARE_VOWELS]
     mandarin = [*MANDARIN_INITIALS, *_with_tones(MANDARIN_FINALS, MANDARIN_TONES)]
     japanese = [*_JAPANESE_VOWELS, *_JAPANESE_CONSONANTS]
     pauses = ["SP", PAUSE_YEN, PAUSE_CARET]
-    return sorted({PAD, UNKNOWN, *pauses, *MARKS, *mandarin, *japanese, *english})
+    return sorted({PAD, UNKNOWN, *pauses, *MARKS, *mandarin, *japanese, *ENGLISH})
 
 
 def _version_2() -> list[str]:
-    korean = sorted([*_KOREAN_CONSONANTS, *_KOREAN_VOWELS, *_KOREAN_PAUSES])
+    korean = sorted([*KOREAN_CONSONANTS, *KOREAN_VOWELS, KOREAN_STOP, KOREAN_BLANK])
     toned = _with_tones((*_JYUTPING_FINALS, *_JYUTPING_CODAS), _JYUTPING_TONES)
     cantonese = sorted({f"Y{part}" for part in (*_JYUTPING_INITIALS, *_JYUTPING_HEADS, *toned)})
     return [*_version_1(), *PITCH_MARKS, *korean, *cantonese]

@@ -24,6 +24,7 @@ COMMANDS = {
     "import-voice": ("daemon.cli.bundle", "Take in a voice that was trained elsewhere."),
     "evaluate": ("daemon.cli.evaluate", "Measure how good a character's voice is."),
     "train-base": ("daemon.cli.train_base", "Train the base of a small model family from a corpus."),
+    "phones": ("daemon.cli.phones", "Show how a text is read: its languages and phones."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
     "models": ("daemon.cli.models", "List, import, download and check the public base weights."),
     "config": ("daemon.cli.config", "Show every setting and where it comes from."),

@@ -34,7 +34,8 @@ def walk_the_plan(job: JobSpec) -> None:
     """Report every stale item of the job as made."""
     artifacts = index(job.artifacts)
     for step in steps_of(job.kind, job.config):
-        inputs = Inputs(job.config, job.recordings, {edit.clip: edit for edit in job.edits}, artifacts)
+        edits = {edit.clip: edit for edit in job.edits}
+        inputs = Inputs(job.config, job.recordings, edits, artifacts, job.readings)
         for item in plan_step(step.name, inputs).stale:
             record = ArtifactRecord(step.name, item.name, item.input_hash, item.input_hash)
             artifacts[(step.name, item.name)] = record

@@ -193,3 +193,24 @@ def test_the_doctor_finds_the_fault_and_names_the_remedy(installation: Installat
     assert found["python"]["level"] == found["work_dir"]["level"] == found["torch"]["level"] == "ok"
     assert found["database"]["level"] == "fail" and "damaged" in found["database"]["said"]
     assert found["speech recognition"]["level"] == "fail" and found["speech recognition"]["remedy"]
+
+
+def test_phones_shows_how_a_text_is_read_with_the_users_dictionary(installation: Installation) -> None:
+    installation.populate("爱丽丝")
+    own = installation.layout.dictionaries("爱丽丝")[1]
+    own.write_text("重庆\tzh\tchong2 qing4\nno tab\n", encoding="utf-8")
+    answer = installation.run("phones", "重庆hello", "--character", "爱丽丝", "--json")
+    assert answer.code == 0
+    assert "characters/爱丽丝/dictionary.tsv line 2" in answer.errors
+    shown = json.loads(answer.output)
+    assert [segment["language"] for segment in shown] == ["zh", "en"]
+    assert shown[0]["phones"] == ["ch", "ong2", "q", "ing4"]
+    plain = installation.run("phones", "重庆", "--language", "中文")
+    assert plain.output.split("\t")[0] == "zh"
+
+
+def test_phones_says_what_it_cannot_read(installation: Installation) -> None:
+    assert installation.run("phones", "...").code == 1
+    assert "nothing that can be spoken" in installation.run("phones", "...").errors
+    assert "Klingon" in installation.run("phones", "hello", "--language", "Klingon").errors
+    assert "'nobody' does not exist" in installation.run("phones", "hello", "--character", "nobody").errors

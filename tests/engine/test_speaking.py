@@ -43,10 +43,10 @@ def test_a_stream_gives_the_same_sound_piece_by_piece(voice: Voice) -> None:
         if not fragments:
             assert done[-1] == 0, "the first sound is there before the second piece is begun"
         fragments.append(fragment)
-    assert [fragment.place for fragment in fragments] == [0, 1, 2, 3]
-    assert {fragment.pieces for fragment in fragments} == {4}
+    assert [fragment.place for fragment in fragments] == [0, 1, 2, 3, 4]
+    assert {fragment.pieces for fragment in fragments} == {5}
     assert np.array_equal(np.concatenate([fragment.samples for fragment in fragments]), whole.samples)
-    assert (done[0], done[-1]) == (0, 4)
+    assert (done[0], done[-1]) == (0, 5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -74,7 +74,7 @@ def test_a_repeated_request_encodes_nothing_and_the_same_bytes_elsewhere_neither
     fresh = small_voice()
     fresh.speak(TEXT, "en", REFERENCE, QUICK)
     encoded = fresh.encoded
-    assert encoded == 2 + 1 + 4, "prompt and timbre, the transcript, four pieces"
+    assert encoded == 2 + 1 + 5, "prompt and timbre, the transcript, five pieces"
 
     fresh.speak(TEXT, "en", REFERENCE, QUICK)
     copy = tmp_path / "同じ 🎙.flac"
@@ -137,7 +137,7 @@ def test_speaking_is_given_up_between_two_codes() -> None:
     endless = small_voice(end=0.0)
     with pytest.raises(GivenUpError):
         list(endless.stream(TEXT, "en", REFERENCE, QUICK, give_up_in_the_first_piece))
-    assert calls == [(0, 4)] * 3
+    assert calls == [(0, 5)] * 3
 
 
 def test_a_model_that_finds_no_end_is_tried_again_and_then_said_so() -> None:

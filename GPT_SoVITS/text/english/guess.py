@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from GPT_SoVITS.errors import ModelMissingError
+from GPT_SoVITS.text.packages import package_file
 
 Array = NDArray[np.float32]
 
@@ -94,19 +92,6 @@ def known_parts(word: str) -> tuple[str, ...]:
         if not wordsegment.UNIGRAMS:
             wordsegment.load()
     return tuple(wordsegment.segment(word)) or (word,)
-
-
-def package_file(package: str, name: str) -> Path:
-    """Return the path of a data file of an installed package, without importing the package.
-
-    Raises:
-        ModelMissingError: the package is not installed.
-    """
-    spec = find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(folder) / name).is_file():
-            return path
-    raise ModelMissingError(f"the package {package} or its file {name} is missing; install {package} again")
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from GPT_SoVITS.text.english.guess import package_file
+from GPT_SoVITS.text.packages import package_file
 
 _TO_VERB = frozenset(
     str.split("""to will would can could should shall may might must do does did don't

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from GPT_SoVITS.text.english.dictionary import pronunciation
@@ -27,15 +28,19 @@ class EnglishText:
     phones: tuple[str, ...]
 
 
-def english_phones(text: str) -> EnglishText:
-    """Return the phones of `text` read as English; fewer than four get a comma in front, as checkpoints expect."""
+def english_phones(text: str, words: Mapping[str, tuple[str, ...]] | None = None) -> EnglishText:
+    """Return the phones of `text` read as English; fewer than four get a comma in front, as checkpoints expect.
+
+    `words` (lower case) has phones that win over all others.
+    """
     norm_text = normalise(text)
     tokens = _TOKEN.findall(norm_text)
     lowered = [token.lower() for token in tokens]
     known = ids_by_symbol("v1")
+    own = words or {}
     phones: list[str] = []
     for index, token in enumerate(tokens):
-        said = _token_phones(token, lowered, index)
+        said = own[lowered[index]] if lowered[index] in own else _token_phones(token, lowered, index)
         phones += [phone for phone in ("-" if phone == "'" else phone for phone in said) if phone in known]
     if len(phones) < _FEWEST_PHONES:
         phones.insert(0, COMMA)

@@ -34,6 +34,7 @@ _TO_HALF_WIDTH = str.maketrans(
 )
 _DELETED = re.compile(r"[ —《》【】<>{}()（）#&@“”_|\\\r\t]")
 _TO_MARKS = {**TO_KEPT, ord("~"): "…", ord("^"): ",", ord("￥"): ",", ord(";"): ",", ord(":"): ",", ord("\n"): None}
+_INTERJECTIONS = str.maketrans("嗯呣", "恩母")
 _WEB_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[A-Za-z][\w.+-]*@[\w.-]+[A-Za-z]|(?<=[A-Za-z])[./](?=[A-Za-z])")
 _NOT_SPOKEN = re.compile(r"[^\u4e00-\u9fa5!?…,.\-]")
 
@@ -41,19 +42,27 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 
 def normalise(text: str) -> str:
-    """Return `text` as it is spoken: Chinese characters and the marks ! ? … , . - only, no runs of marks."""
-    text = _simplified(text.translate(_TO_HALF_WIDTH))
-    text = _WEB_ADDRESS.sub("", text)
-    text = _DELETED.sub("", text)
-    text = re.sub(r"(?<=\d)：(?=\d)", ":", text)
-    for pattern, spoken in _RULES:
-        text = pattern.sub(spoken, text)
-    text = "".join(SIGNS.get(character, character) for character in text)
+    """Return `text` as it is spoken: Chinese characters and the marks ! ? … , . only, no runs of marks."""
+    text = spoken(simplified(text)).translate(_INTERJECTIONS)
     text = text.replace("...", "…").translate(_TO_MARKS)
     return collapse_runs(_NOT_SPOKEN.sub("", text.replace("-", "")))
 
 
-def _simplified(text: str) -> str:
+def spoken(text: str) -> str:
+    """Return `text` with its numbers, dates, units and signs in words; other characters and marks stay as they are.
+
+    The words are simplified characters; measure words are known in both scripts.
+    """
+    text = _WEB_ADDRESS.sub("", text.translate(_TO_HALF_WIDTH))
+    text = _DELETED.sub("", text)
+    text = re.sub(r"(?<=\d)：(?=\d)", ":", text)
+    for pattern, words in _RULES:
+        text = pattern.sub(words, text)
+    return text.translate(SIGNS)
+
+
+def simplified(text: str) -> str:
+    """Return `text` in simplified characters."""
     return str(_converter().convert(text))
 
 
@@ -205,10 +214,10 @@ def _counted(number: str, measure: str = "") -> str:
 def _compiled_rules() -> list[Rule]:
     written: list[tuple[str, Callable[[re.Match[str]], str]]] = [
         (r"(?<![\d.,])\d{1,3}(?:,\d{3}){1,12}(?:\.\d{1,40})?(?![\d,])", _thousands),
-        (r"([￥¥$＄€£])(" + _NUMBER + r")([万亿]?)", _money),
+        (r"([￥¥$＄€£])(" + _NUMBER + r")([万亿萬億]?)", _money),
         (r"(?<!\d)(\d{4})[-~—到至](\d{4})年", _year_range),
-        (rf"(?<!\d)(\d{{4}})年(?:({_MONTH})月(?:({_DAY})([日号]))?)?", _date_in_characters),
-        (rf"(?<!\d)(\d{{2}})年({_MONTH})月(?:({_DAY})([日号]))?", _date_in_characters),
+        (rf"(?<!\d)(\d{{4}})年(?:({_MONTH})月(?:({_DAY})([日号號]))?)?", _date_in_characters),
+        (rf"(?<!\d)(\d{{2}})年({_MONTH})月(?:({_DAY})([日号號]))?", _date_in_characters),
         (r"(?<!\d)(\d{2})年(?!代)", _short_year),
         (rf"(?<![\d.])(\d{{4}})([-/])({_MONTH})\2({_DAY})(?![\d.])", _date_in_digits),
         (r"(?<![\d.])(\d{4})(\.)(0[1-9]|1[0-2])\.(0[1-9]|[12]\d|3[01])(?![\d.])", _date_in_digits),
@@ -219,8 +228,8 @@ def _compiled_rules() -> list[Rule]:
         (r"(?<![\d.])[48]00-?\d{3}-?\d{4}(?!\d)", _called_out),
         (r"(?<![\d.])0\d{2,3}-[1-9]\d{6,7}(?!\d)", _called_out),
         (rf"(?<![\d.])[1-9]\d{{6,7}}(?![\d.]|-\d|{MEASURE_PATTERN}|{UNIT_PATTERN})", _called_out),
-        (rf"(-?)({_NUMBER})(?:℃|°C|摄氏度|度)?[~-](-?)({_NUMBER})(?:℃|°C|摄氏度)", _temperature_range),
-        (rf"(?<!\d)(-?)({_NUMBER})(?:℃|°C|摄氏度|度)", _temperature),
+        (rf"(-?)({_NUMBER})(?:℃|°C|[摄攝]氏度|度)?[~-](-?)({_NUMBER})(?:℃|°C|[摄攝]氏度)", _temperature_range),
+        (rf"(?<!\d)(-?)({_NUMBER})(?:℃|°C|[摄攝]氏度|度)", _temperature),
         (rf"(?<![A-Za-z\d.])({_NUMBER})({UNIT_PATTERN})?[~-]({_NUMBER})({UNIT_PATTERN})(?![A-Za-z\d])", _unit_range),
         (rf"(?<![A-Za-z\d.])(-?)({_NUMBER})({UNIT_PATTERN})(?![A-Za-z\d])", _with_unit),
         (r"(\d{1,40}|[A-Za-zα-ω])([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]{1,20})", _power),
@@ -232,7 +241,7 @@ def _compiled_rules() -> list[Rule]:
         (rf"(?<![\d.-])({_NUMBER})[~-]({_NUMBER})(?![\d-])({MEASURE_PATTERN})?", _number_range),
         (rf"(?<![\dA-Za-z.])-({_NUMBER})", _negative),
         (r"第(\d{1,40})", _ordinal),
-        (rf"(?<![\d.])({_NUMBER})([多余几+]?)({MEASURE_PATTERN})", _measured),
+        (rf"(?<![\d.])({_NUMBER})([多余餘几幾+]?)({MEASURE_PATTERN})", _measured),
         (r"\d{0,40}\.\d{1,40}", _decimal),
         (r"\d+", _rest),
     ]

@@ -73,59 +73,47 @@ _MEASURE_WORDS = str.split(
     "代 倍 成 度 户 组 排 行 队 群 批 顿 笔 票 格 步 圈 级 段 "
     "滴 阵 股 团 堆 扇 枚 面 盏 棒 拳 句 字 词 集 款 米粒 寸 尺 丈 亩 公顷 里 海里 楼 点 时 刻"
 )
-MEASURE_PATTERN = "|".join(sorted(set(_MEASURE_WORDS), key=len, reverse=True))
-
-NOT_TWO_AS_PAIR = (
-    "月",
-    "日",
-    "号",
-    "楼",
-    "级",
-    "期",
-    "届",
-    "代",
-    "里",
-    "章",
-    "节",
-    "课",
-    "页",
-    "周",
-    "星期",
-    "百",
-    "成",
+_TO_TRADITIONAL = str.maketrans(
+    "个张条页节课双对顶台辆栋间层块颗头杯盘罐壶种类样门则声轮届岁号组队顿笔级阵团盏词亩顷里楼点时只钟万亿毫厘纳镑币",
+    "個張條頁節課雙對頂臺輛棟間層塊顆頭杯盤罐壺種類樣門則聲輪屆歲號組隊頓筆級陣團盞詞畝頃裡樓點時隻鐘萬億毫釐納鎊幣",
 )
+_BOTH_SCRIPTS = {*_MEASURE_WORDS, *(word.translate(_TO_TRADITIONAL) for word in _MEASURE_WORDS), "蚊", "餐", "粒"}
+MEASURE_PATTERN = "|".join(sorted(_BOTH_SCRIPTS, key=len, reverse=True))
+
+_ORDERED = str.split("月 日 号 楼 级 期 届 代 里 章 节 课 页 周 星期 百 成")
+NOT_TWO_AS_PAIR = frozenset({*_ORDERED, *(word.translate(_TO_TRADITIONAL) for word in _ORDERED)})
 """Measure words before which 2 stays 二 because it counts in order (二月, 二楼) or by custom (二百)."""
 
-SIGNS: dict[str, str] = {
-    **{chr(0x2460 + n): word for n, word in enumerate(str.split("一 二 三 四 五 六 七 八 九 十"))},
-    **dict(
-        zip(
-            "αβγδεζηθικλμνξοπρστυφχψω",
-            str.split(
-                "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 拗 克西 欧米克伦 派 肉 西格玛 "
-                "套 宇普西龙 服艾 器 普赛 欧米伽"
-            ),
-            strict=True,
-        )
-    ),
-    "ς": "西格玛",
-    "Δ": "德尔塔",
-    "Σ": "西格玛",
-    "Ω": "欧米伽",
-    "/": "每",
-    "+": "加",
-    "×": "乘",
-    "÷": "除",
-    "=": "等于",
-    "±": "正负",
-    "≈": "约等于",
-    "≠": "不等于",
-    "≤": "小于等于",
-    "≥": "大于等于",
-    "№": "第",
-    "〇": "零",
-    "嗯": "恩",
-    "呣": "母",
-}
+SIGNS: dict[int, str] = str.maketrans(
+    {
+        **{chr(0x2460 + n): word for n, word in enumerate(str.split("一 二 三 四 五 六 七 八 九 十"))},
+        **dict(
+            zip(
+                "αβγδεζηθικλμνξοπρστυφχψω",
+                str.split(
+                    "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 拗 克西 欧米克伦 派 肉 西格玛 "
+                    "套 宇普西龙 服艾 器 普赛 欧米伽"
+                ),
+                strict=True,
+            )
+        ),
+        "ς": "西格玛",
+        "Δ": "德尔塔",
+        "Σ": "西格玛",
+        "Ω": "欧米伽",
+        "/": "每",
+        "+": "加",
+        "×": "乘",
+        "÷": "除",
+        "=": "等于",
+        "±": "正负",
+        "≈": "约等于",
+        "≠": "不等于",
+        "≤": "小于等于",
+        "≥": "大于等于",
+        "№": "第",
+        "〇": "零",
+    }
+)
 
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")

@@ -11,7 +11,8 @@ from daemon import inferences, recordings, references
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
 from daemon.inferences import InferenceRequest
 from daemon.tables import Artifact, Inference, Status
-from pipeline.protocol import SpeakRequest
+from GPT_SoVITS.text.dictionary import Reading
+from pipeline.protocol import SpeakRequest, decode_speak, encode
 from pipeline.steps import JobKind, StepName
 from tests.daemon.installation import Installation
 
@@ -50,6 +51,13 @@ def shown(installation: Installation, inference: Inference) -> Inference:
 def test_without_a_name_the_default_character_speaks(voiced: Installation) -> None:
     voiced.character("another")
     assert create(voiced).character_name == NAME
+
+
+def test_the_voice_worker_is_told_the_users_readings(voiced: Installation) -> None:
+    voiced.layout.dictionaries(NAME)[1].write_text("重庆\tzh\tchong2 qing4\n", encoding="utf-8")
+    request = told(voiced)
+    assert request.readings == (Reading("重庆", "zh", "chong2 qing4"),)
+    assert decode_speak(encode(request)) == request
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,24 @@ def test_a_corrected_transcript_stales_its_clip_and_the_list(trained: Installati
     assert trained.state(NAME, JobKind.TRAIN).status is Status.OUTDATED
 
 
+def test_a_word_of_the_dictionary_stales_the_clips_that_hold_it_and_taking_it_out_makes_them_fresh(
+    trained: Installation,
+) -> None:
+    own = trained.layout.dictionaries(NAME)[-1]
+    own.write_text("b.wav\ten\tB IY1\n", encoding="utf-8")
+    assert trained.state(NAME).status is Status.COMPLETED
+    assert trained.state(NAME, JobKind.TRAIN).status is Status.OUTDATED
+    assert stale(trained, JobKind.TRAIN)["extract_text_features"] == 3, "two clips and the list"
+    own.unlink()
+    assert trained.state(NAME, JobKind.TRAIN).status is Status.COMPLETED
+
+
+def test_a_word_that_no_transcript_holds_stales_nothing(trained: Installation) -> None:
+    trained.layout.dictionaries()[0].write_text("zebra\ten\tZ IY1 B R AH0\n", encoding="utf-8")
+    assert trained.state(NAME, JobKind.TRAIN).status is Status.COMPLETED
+    assert stale(trained, JobKind.TRAIN) == {}
+
+
 def test_a_transcript_for_a_recording_outdates_it(trained: Installation) -> None:
     with trained.database.write() as session:
         row = recordings.find(session, characters.get(session, NAME), "a.wav")

@@ -8,6 +8,7 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
+from GPT_SoVITS.text.japanese.normalise import normalise
 from GPT_SoVITS.text.marks import KEPT, TO_KEPT, collapse_runs
 from GPT_SoVITS.text.symbols import PAD, UNKNOWN
 
@@ -47,7 +48,7 @@ def japanese_phones(text: str) -> JapaneseText:
 
     `[` is a rise, `]` a fall, UNK the border of an accent phrase (the checkpoints were trained so), `_` a pause.
     """
-    norm_text = collapse_runs(text)
+    norm_text = collapse_runs(normalise(text))
     spoken = re.sub("[%％]", "パーセント", norm_text).lower()
     phones: list[str] = []
     for run in _RUN.findall(spoken):

@@ -1,0 +1,1 @@
+"""Japanese: normalise, phones with accent marks."""

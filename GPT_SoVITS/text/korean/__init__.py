@@ -1,0 +1,1 @@
+"""Korean: normalise, sound changes, phones."""
