@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from GPT_SoVITS.checkpoints import write_gpt_weights
 from GPT_SoVITS.dataset import SEMANTIC_FILE, TEXT_FILE, read_semantic_lines, read_text_lines
+from GPT_SoVITS.training.direct_data import ensure_alignment
+from GPT_SoVITS.training.direct_trainer import keep_out
 from GPT_SoVITS.training.gpt_data import load_gpt_items
 from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.parallel import Group
-from GPT_SoVITS.training.recipe import gpt_recipe
+from GPT_SoVITS.training.pointed_trainer import PointedTrainee
+from GPT_SoVITS.training.recipe import gpt_recipe, gpt_schedule
 from GPT_SoVITS.training.start import start_gpt
 from pipeline.context import StepContext
+from pipeline.first_impression import first_impression
 from pipeline.steps import TRAINING_LOGS, StepName
 from pipeline.training import clips_of, facts, ground, in_processes, leave_out, publish, train, version_of
 
@@ -36,12 +40,21 @@ def make(context: StepContext, group: Group) -> None:
     items, left_out = load_gpt_items(context.experiment, texts, lines, at.family, recipe)
     leave_out(context, left_out)
     model = start_gpt(at.family, config.seed, config.models_dir)
-    trainee = GptTrainee(model, items, GptSetup(at.family, recipe, at.compute, config.batch_size, group))
+    trainee: GptTrainee | PointedTrainee
+    if at.family.gpt.is_aligned:
+        ensure_alignment(model.pointer.aligner, items)
+        learning, kept_out = keep_out(items)
+        trainee = PointedTrainee(model, learning, kept_out, gpt_schedule(config.epochs_s1), at.compute)
+    else:
+        trainee = GptTrainee(model, items, GptSetup(at.family, recipe, at.compute, config.batch_size, group))
     outcome = train(context, at, trainee, config.epochs_s1)
+    if isinstance(trainee, PointedTrainee):
+        trainee.finish(outcome.epochs)
     if not group.leads:
         return
     name = f"{context.character}-{version_of(at)}-e{outcome.epochs}.ckpt"
     with context.folder() as scratch:
         target = scratch / name
         write_gpt_weights(target, model.state_dict(), at.family, f"GPT-e{outcome.epochs}")
-        publish(context, at, target, facts(at, outcome, items))
+        judged = first_impression(context, target, [item.name for item in items], at.trained_from)
+        publish(context, at, target, {**facts(at, outcome, items), "evaluation": judged})

@@ -53,7 +53,7 @@ class Ground:
 
 
 def in_processes(context: StepContext, make: Callable[[StepContext, Group], None]) -> None:
-    """Train in this process, or in one for each GPU.
+    """Train in this process, or in one for each GPU; a direct family is too small to be divided.
 
     Args:
         context: the step's.
@@ -64,7 +64,8 @@ def in_processes(context: StepContext, make: Callable[[StepContext, Group], None
     """
     forget_encoders()
     gpus = usable_gpus(context.inputs.config.gpu_id)
-    count = ranks_for(context.inputs.config, len(gpus))
+    config = context.inputs.config
+    count = 1 if family(config.family).sovits.is_direct else ranks_for(config, len(gpus))
     if count == 1:
         use_all_cores()
         make(context, ALONE)

@@ -80,7 +80,10 @@ def join_group(rank: int, size: int, rendezvous: Path, device: torch.device) -> 
         rendezvous: a path on a file system that all of them see, used by this one group.
         device: where this process trains; each GPU belongs to one process.
     """
-    backend = "nccl" if device.type == "cuda" else "gloo"
+    backend = "gloo"
+    if device.type == "cuda":
+        backend = "nccl"
+        torch.cuda.set_device(device)
     store = dist.FileStore(str(rendezvous), size)  # type: ignore[attr-defined]
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     return Group(rank, size, device)

@@ -26,6 +26,8 @@ COMMANDS = {
     "models": ("daemon.cli.models", "List, import, download and check the public base weights."),
     "export": ("daemon.cli.bundle", "Write a voice as GPT-SoVITS opens it."),
     "import-voice": ("daemon.cli.bundle", "Take in a voice that was trained elsewhere."),
+    "evaluate": ("daemon.cli.evaluate", "Measure how good a character's voice is."),
+    "train-base": ("daemon.cli.train_base", "Train the base of a small model family from a corpus."),
     "keys": ("daemon.cli.keys", "Make, list and revoke keys of the API."),
     "backup": ("daemon.cli.backup", "Write everything into one file, also while the service runs."),
     "restore": ("daemon.cli.backup", "Put a backup back, or only check one."),

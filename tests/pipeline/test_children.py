@@ -1,4 +1,4 @@
-"""Feature shards and training ranks: the same results as one process, one clear end for all of them."""
+"""Feature shards: the same results as one process, one clear end for all of them. Training ranks: see test_ranks."""
 
 from __future__ import annotations
 
@@ -115,40 +115,6 @@ def test_a_killed_shard_ends_the_step_with_one_clear_sentence(processed: Any, ne
     log = new_log(_stop_at(StepName.EXTRACT_TEXT_FEATURES, MessageType.PROGRESS))
     with pytest.raises(Cancelled):
         processed.run(JobKind.TRAIN, log)
-    assert _children() == []
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_two_processes_train_resume_and_end_together(processed: Any, new_log: Callable[..., Any]) -> None:
-    processed.configure(training_processes=2, batch_size=1, epochs_s2=2, epochs_s1=1)
-    # when the job is cancelled after a step of SoVITS
-    log = new_log(
-        lambda m: m.type is MessageType.PROGRESS and m.data["step"] == StepName.TRAIN_SOVITS and m.data["done"] >= 1
-    )
-    with pytest.raises(Cancelled):
-        processed.run(JobKind.TRAIN, log)
-    assert _children() == []
-    states = processed.root / "experiments" / processed.name / "logs_s2_nano"
-    assert list(states.glob("state_*.pt")), "the first process left a checkpoint"
-    # then the next run continues from there, each batch of two divided over two processes
-    reports = processed.run(JobKind.TRAIN)
-    assert reports["train_sovits"]["redone"] == reports["train_gpt"]["redone"] == 1
-    assert "2 processes" in reports["train_sovits"]["note"]
-    lines = (states / "metrics.jsonl").read_text().splitlines()
-    assert len(lines) == 2 * 2, "three clips fill two batches of two"
-    # and when one of them is killed, the other one does not wait for it
-    processed.configure(epochs_s2=50)
-    killed: list[int] = []
-
-    def kill_one(message: Any) -> bool:
-        if message.type is MessageType.PROGRESS and message.data["step"] == "train_sovits" and not killed:
-            killed.append(_children()[-1].pid)
-            os.kill(killed[0], signal.SIGKILL)
-        return False
-
-    with pytest.raises(OSError, match="of train_sovits ended unexpectedly"):
-        processed.run(JobKind.TRAIN, new_log(kill_one))
     assert _children() == []
 
 

@@ -1,4 +1,4 @@
-"""Fit the table of a PhoneAligner to a corpus: counts of codes within phones, from an even division to ever better ones."""
+"""Fit the table of a PhoneAligner: counts of codes within phones, from an even division to ever better ones."""
 
 from __future__ import annotations
 
