@@ -103,15 +103,18 @@ class _Children:
             for spec in self._specs:
                 self._start(spec)
         except BaseException:
-            self._end()
+            self._end(0.0)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End those that still run; what they finished until then is kept."""
-        self._end()
+        """End those that still run; what they finished until then is kept.
+
+        Only a cancelled training is given the time for a last checkpoint: beside a dead process it cannot write one.
+        """
+        self._end(LEAVING_S if kind is Cancelled else 0.0)
 
     def _start(self, spec: ChildSpec) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": str(self._threads), "GLOO_SOCKET_IFNAME": "lo"}
@@ -186,10 +189,10 @@ class _Children:
         self._done[index] = data["done"]
         self._context.progress(sum(self._done), sum(len(spec.items) for spec in self._specs), data["note"])
 
-    def _end(self) -> None:
+    def _end(self, patience_s: float) -> None:
         for process in self._processes:
             process.terminate()
-        deadline = time.monotonic() + LEAVING_S
+        deadline = time.monotonic() + patience_s
         for process in self._processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))

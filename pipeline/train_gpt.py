@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from GPT_SoVITS.checkpoints import write_gpt_weights
 from GPT_SoVITS.dataset import SEMANTIC_FILE, TEXT_FILE, read_semantic_lines, read_text_lines
+from GPT_SoVITS.training.direct_data import ensure_alignment
+from GPT_SoVITS.training.direct_trainer import keep_out
 from GPT_SoVITS.training.gpt_data import load_gpt_items
 from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.parallel import Group
-from GPT_SoVITS.training.recipe import gpt_recipe
+from GPT_SoVITS.training.pointed_trainer import PointedTrainee
+from GPT_SoVITS.training.recipe import gpt_recipe, gpt_schedule
 from GPT_SoVITS.training.start import start_gpt
 from pipeline.context import StepContext
 from pipeline.steps import StepName
@@ -36,8 +39,16 @@ def make(context: StepContext, group: Group) -> None:
     items, left_out = load_gpt_items(context.experiment, texts, lines, at.family, recipe)
     leave_out(context, left_out)
     model = start_gpt(at.family, config.seed, config.models_dir)
-    trainee = GptTrainee(model, items, GptSetup(at.family, recipe, at.compute, config.batch_size, group))
+    trainee: GptTrainee | PointedTrainee
+    if at.family.gpt.is_aligned:
+        ensure_alignment(model.pointer.aligner, items)
+        learning, kept_out = keep_out(items)
+        trainee = PointedTrainee(model, learning, kept_out, gpt_schedule(config.epochs_s1), at.compute)
+    else:
+        trainee = GptTrainee(model, items, GptSetup(at.family, recipe, at.compute, config.batch_size, group))
     outcome = train(context, at, trainee, config.epochs_s1)
+    if isinstance(trainee, PointedTrainee):
+        trainee.finish(outcome.epochs)
     if not group.leads:
         return
     name = f"{context.character}-e{outcome.epochs}.ckpt"

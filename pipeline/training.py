@@ -14,10 +14,14 @@ from GPT_SoVITS.devices import (
     allow_fast_products,
     choose_compute,
     core_count,
+    free_memory,
     usable_gpus,
     use_all_cores,
 )
 from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, family
+from GPT_SoVITS.hubert import load_hubert
+from GPT_SoVITS.roberta import load_roberta
+from GPT_SoVITS.speaker import load_speaker_encoder
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, Trainee, run_training
 from GPT_SoVITS.training.parallel import ALONE, Group
 from GPT_SoVITS.training.sovits_data import LeftOut
@@ -45,7 +49,7 @@ class Ground:
 
 
 def in_processes(context: StepContext, make: Callable[[StepContext, Group], None]) -> None:
-    """Train in this process, or in one for each GPU.
+    """Train in this process, or in one for each GPU; a direct family is too small to be divided.
 
     Args:
         context: the step's.
@@ -54,8 +58,10 @@ def in_processes(context: StepContext, make: Callable[[StepContext, Group], None
     Raises:
         Cancelled, EngineError, OSError, MemoryError: as `make` or `run_children` do.
     """
+    forget_encoders()
     gpus = usable_gpus(context.inputs.config.gpu_id)
-    count = processes_for(context.inputs.config, len(gpus))
+    config = context.inputs.config
+    count = 1 if family(config.family).sovits.is_direct else ranks_for(config, len(gpus))
     if count == 1:
         use_all_cores()
         make(context, ALONE)
@@ -72,7 +78,14 @@ def in_processes(context: StepContext, make: Callable[[StepContext, Group], None
     run_children(context, specs, max(1, core_count() // count))
 
 
-def processes_for(config: JobConfig, gpus: int) -> int:
+def forget_encoders() -> None:
+    """Free the memory of the feature steps' encoders: training needs it, above all on a GPU."""
+    for load in (load_hubert, load_roberta, load_speaker_encoder):
+        load.cache_clear()
+    free_memory()
+
+
+def ranks_for(config: JobConfig, gpus: int) -> int:
     """Return how many processes train together; never more than one for each GPU, where there are GPUs."""
     wanted = config.training_processes or max(1, gpus)
     return min(wanted, gpus) if gpus else wanted

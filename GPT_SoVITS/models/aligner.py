@@ -50,9 +50,7 @@ class PhoneAligner(nn.Module):
             return best_paths(table.gather(2, index).mT, phones_lengths, codes_lengths, open_end=open_end)
 
 
-def best_paths(
-    scores: Tensor, phones_lengths: Tensor, codes_lengths: Tensor, *, open_end: bool = False
-) -> Tensor:
+def best_paths(scores: Tensor, phones_lengths: Tensor, codes_lengths: Tensor, *, open_end: bool = False) -> Tensor:
     """Return int64 [B, T], the best monotonic paths through scores float [B, T, P]; see PhoneAligner.forward."""
     rows, steps, phones = scores.shape
     place = torch.arange(phones, device=scores.device)

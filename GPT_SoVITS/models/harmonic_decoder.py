@@ -21,8 +21,9 @@ from GPT_SoVITS.models.harmonic_synthesis import synthesise
 FRAMES_PER_LATENT = 4
 CENTRE_HZ = 200.0
 """Pitches are told as the logarithm of their ratio to this one."""
-_ENVELOPE_CENTRE = -6.0
-_KERNEL_SIZE = 5
+_MEAN_LEVEL, _LEVEL_SPREAD = -6.0, 2.0
+"""Mean and standard deviation of the envelope in a model that has no base."""
+_KERNEL_SIZE = 7
 _WIDENING = 3
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 1000.0
 
@@ -81,6 +82,15 @@ class HarmonicDecoder(nn.Module):
         self.norm = ChannelNorm(width)
         self.outputs = 2 + ENVELOPE_BANDS + NOISE_BANDS
         self.head = nn.Conv1d(width, FRAMES_PER_LATENT * self.outputs, 1)
+        self.register_buffer("level_mean", torch.full((ENVELOPE_BANDS, 1), _MEAN_LEVEL))
+        self.register_buffer("level_spread", torch.full((ENVELOPE_BANDS, 1), _LEVEL_SPREAD))
+        self.level_mean: Tensor
+        self.level_spread: Tensor
+
+    def set_levels(self, mean: Tensor, spread: Tensor) -> None:
+        """Take over mean and standard deviation [K] of the envelopes to come, so that they need not be learnt."""
+        self.level_mean.copy_(mean[:, None])
+        self.level_spread.copy_(spread[:, None].clamp(min=0.1))
 
     def predict(self, latent: Tensor, style: Tensor) -> Prediction:
         """Return the acoustic frames of latent [B, inter, T] with timbre style [B, gin, 1]."""
@@ -90,7 +100,8 @@ class HarmonicDecoder(nn.Module):
         out = self.head(self.norm(x))  # [B, 4 * outputs, T]
         out = out.unflatten(1, (FRAMES_PER_LATENT, self.outputs)).permute(0, 2, 3, 1).flatten(2)  # [B, outputs, 4 T]
         pitch, voicing, envelope, noise = out.split([1, 1, ENVELOPE_BANDS, NOISE_BANDS], dim=1)
-        return Prediction(pitch.squeeze(1), voicing.squeeze(1), envelope + _ENVELOPE_CENTRE, noise)
+        levels = self.level_mean + self.level_spread * envelope.float()
+        return Prediction(pitch.squeeze(1), voicing.squeeze(1), levels, noise)
 
     def forward(self, latent: Tensor, style: Tensor) -> Tensor:
         """Return the wave [B, 1, T * 1280], about -1..1, of latent [B, inter, T] with timbre style [B, gin, 1]."""

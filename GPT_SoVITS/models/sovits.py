@@ -27,6 +27,8 @@ from GPT_SoVITS.models.waveform_decoder import WaveformDecoder
 from GPT_SoVITS.models.weight_norm import fold_weight_norm
 
 FRAMES_PER_CODE = 2
+MEAN_LOG_MEL, LOG_MEL_SPREAD = -4.0, 3.0
+"""Rough mean and standard deviation of the log-mels of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class AlignedBatch:
     mel: Tensor
     """Log-mels of the timbre's reference, float [B, mel_bands, T]; it need not be what is spoken."""
     mel_lengths: Tensor
+
+    def to(self, device: torch.device) -> AlignedBatch:
+        """Return the batch on a device."""
+        return AlignedBatch(
+            self.codes.to(device),
+            self.codes_lengths.to(device),
+            self.phones.to(device),
+            self.phones_lengths.to(device),
+            self.mel.to(device),
+            self.mel_lengths.to(device),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +192,7 @@ class SovitsModel(nn.Module):
 
     def style_of_mel(self, mel: Tensor, mask: Tensor) -> Tensor:
         """Return the timbre [B, gin, 1] of a direct family from log-mels [B, mel_bands, T] and their mask [B, 1, T]."""
-        timbre: Tensor = self.ref_enc(mel, mask)
+        timbre: Tensor = self.ref_enc((mel - MEAN_LOG_MEL) / LOG_MEL_SPREAD, mask)
         return timbre
 
     def predict(self, batch: AlignedBatch) -> Prediction:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +12,12 @@ from torch.nn import functional as F
 from GPT_SoVITS.devices import Compute
 from GPT_SoVITS.models.harmonic_decoder import CENTRE_HZ, Prediction
 from GPT_SoVITS.models.sovits import AlignedBatch, SovitsModel, length_mask
-from GPT_SoVITS.training.direct_batches import Schedule, length_batches, optimizer_of, rate_at
-from GPT_SoVITS.training.loop import Losses
+from GPT_SoVITS.training.direct_trainer import DirectTrainee, Schedule
 from GPT_SoVITS.training.sovits_data import pad_rows
 
 FRAMES_PER_CODE = 4
 """Acoustic frames of a code."""
 PITCH_WEIGHT, VOICING_WEIGHT, NOISE_WEIGHT = 4.0, 0.5, 0.5
-_GRADIENT_NORM = 5.0
 _SHORTEST_REFERENCE = 75
 """Mel frames of the shortest piece that the timbre is taken from: 1.5 s."""
 
@@ -47,71 +43,24 @@ class AcousticItem:
     """[A, 4 N]."""
 
 
-class AcousticTrainee:
-    """The model, its optimiser and the clips. See `loop.Trainee`."""
+class AcousticTrainee(DirectTrainee[AcousticItem]):
+    """See DirectTrainee; in training the timbre comes from a random piece of each clip."""
 
     def __init__(
-        self, model: SovitsModel, items: Sequence[AcousticItem], *, schedule: Schedule, compute: Compute
+        self,
+        model: SovitsModel,
+        items: Sequence[AcousticItem],
+        kept_out: Sequence[AcousticItem],
+        schedule: Schedule,
+        compute: Compute,
     ) -> None:
-        self.model = model.to(compute.device).train()
-        self.items, self.schedule, self.compute = items, schedule, compute
-        self.optimizer = optimizer_of(self.model, schedule)
-        self.updates = 0
+        super().__init__(model, items, kept_out, schedule, compute)
+        self.model = model
 
-    def batches(self, epoch: int) -> list[list[int]]:
-        """Return the items of each batch of an epoch."""
-        return length_batches([len(item.codes) for item in self.items], self.schedule.batch_codes, epoch)
-
-    def train(self, epoch: int, batch: int, items: Sequence[int]) -> Losses:
-        """Learn from one batch."""
-        rate = rate_at(self.schedule, self.updates)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        parts = self.losses([self.items[index] for index in items], crop=True)
-        total = torch.stack(list(parts.values())).sum()
-        losses = {"total": total.item(), **{name: part.item() for name, part in parts.items()}}
-        if math.isfinite(losses["total"]):
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(total)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), _GRADIENT_NORM)
-            self.optimizer.step()
-        self.updates += 1
-        return {**losses, "learning_rate": rate}
-
-    def losses(self, items: Sequence[AcousticItem], *, crop: bool = False) -> dict[str, Tensor]:
-        """Return the weighted parts of the loss; with `crop` the timbre comes from a random piece of each clip."""
-        device = self.compute.device
-        batch = collate(items, crop=crop)
-        moved = AlignedBatch(
-            *(
-                part.to(device)
-                for part in (
-                    batch.codes,
-                    batch.codes_lengths,
-                    batch.phones,
-                    batch.phones_lengths,
-                    batch.mel,
-                    batch.mel_lengths,
-                )
-            )
-        )
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.compute.dtype is torch.bfloat16):
-            made = self.model.predict(moved)
-        return acoustic_losses(made, items, moved.codes_lengths)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the states of model and optimiser."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "updates": self.updates,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put everything back."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.updates = state["updates"]
+    def parts(self, items: Sequence[AcousticItem], *, training: bool) -> dict[str, Tensor]:
+        """Return the weighted differences of envelope, pitch, voicing and noise."""
+        batch = collate(items, crop=training).to(self.compute.device)
+        return acoustic_losses(self.model.predict(batch), items, batch.codes_lengths)
 
 
 def collate(items: Sequence[AcousticItem], *, crop: bool) -> AlignedBatch:

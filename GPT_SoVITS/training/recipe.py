@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from GPT_SoVITS.families import Family, FamilyName
+from GPT_SoVITS.families import Family
+from GPT_SoVITS.training.direct_trainer import Schedule
 
 SMALL_SET = 100
 """The public loaders repeat sets of fewer items."""
-NANO_SMALL_SET = 1
-"""Nothing is repeated: from random weights more passes over one minute of speech only cost a laptop its time."""
+SOVITS_BATCHES_PER_EPOCH = 5
+GPT_BATCHES_PER_EPOCH = 8
+"""Updates of an epoch of a direct family at least; a minute of speech is gone through several times for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +58,37 @@ class DurationLimits:
 
 
 def sovits_recipe(family: Family) -> SovitsRecipe:
-    """Return the recipe of a family.
-
-    `nano` starts from random weights, where the public fine-tuning rates hardly move anything in one minute of data.
-    """
-    if family.name is FamilyName.NANO:
-        return SovitsRecipe(
-            learning_rate=4e-4, text_rate=1.0, bucket_limits_frames=(32, 300, 1900), small_set=NANO_SMALL_SET
-        )
+    """Return the recipe of a family; a direct one only takes its clips by it (see `sovits_schedule`)."""
+    if family.sovits.is_direct:
+        return SovitsRecipe(bucket_limits_frames=(32, 1900))
     return SovitsRecipe()
 
 
 def gpt_recipe(family: Family, *, preference: bool = False) -> GptRecipe:
-    """Return the recipe of a family, with or without preference training (DPO).
-
-    `nano` updates after every batch: starting from random weights it needs the updates, and its sets are small.
-    """
-    if family.name is FamilyName.NANO:
-        return GptRecipe(batches_per_update=1, small_set=NANO_SMALL_SET, preference=preference)
+    """Return the recipe of a family, with or without preference training (DPO)."""
     return GptRecipe(preference=preference)
+
+
+def sovits_schedule(epochs: int) -> Schedule:
+    """Return how a direct family's semantic-to-waveform model learns a voice from its base in so many epochs."""
+    return Schedule(
+        learning_rate=2e-4,
+        total_updates=epochs * SOVITS_BATCHES_PER_EPOCH,
+        warmup_updates=10,
+        batch_codes=500,
+        least_batches=SOVITS_BATCHES_PER_EPOCH,
+    )
+
+
+def gpt_schedule(epochs: int) -> Schedule:
+    """Return how a text-to-semantic model with a pointer learns a voice from its base in so many epochs."""
+    return Schedule(
+        learning_rate=1e-4,
+        total_updates=epochs * GPT_BATCHES_PER_EPOCH,
+        warmup_updates=10,
+        batch_codes=500,
+        least_batches=GPT_BATCHES_PER_EPOCH,
+    )
 
 
 def repetitions(items: int, small_set: int = SMALL_SET) -> int:

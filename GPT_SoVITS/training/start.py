@@ -1,4 +1,4 @@
-"""Models at the start of a training: from the public base of their family, or from random weights without one."""
+"""Models at the start of a training: from the base of their family, or from random weights without one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, FamilyName
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.nano_base import GPT_FILE, SOVITS_FILE, base_version, load_nano_base, nano_base
 from GPT_SoVITS.training.codebook import install_codebook, whisper_codebook
 
 
@@ -20,7 +21,8 @@ def base_name(family: Family, models_dir: str = "") -> str:
         ModelMissingError: the family's base weights are not there.
     """
     if family.name is FamilyName.NANO:
-        return RANDOM_WEIGHTS
+        folder = nano_base(models_dir)
+        return RANDOM_WEIGHTS if folder is None else base_version(folder)
     return require_base_files(family, models_dir).generator.name
 
 
@@ -34,7 +36,11 @@ def start_sovits(family: Family, seed: int, models_dir: str = "") -> SovitsModel
     torch.manual_seed(seed)
     model = SovitsModel(family.sovits, family.audio)
     if family.name is FamilyName.NANO:
-        install_codebook(model, whisper_codebook())
+        folder = nano_base(models_dir)
+        if folder is None:
+            install_codebook(model, whisper_codebook())
+        else:
+            load_nano_base(model, folder, SOVITS_FILE)
     else:
         path = require_base_files(family, models_dir).generator
         load_weights(model, read_sovits_weights(path, training_state=True).state_dict, path, may_lack="")
@@ -65,7 +71,10 @@ def start_gpt(family: Family, seed: int, models_dir: str = "") -> TextToSemantic
     """
     torch.manual_seed(seed)
     model = TextToSemantic(family.gpt)
-    if family.name is not FamilyName.NANO:
+    if family.name is FamilyName.NANO:
+        if folder := nano_base(models_dir):
+            load_nano_base(model, folder, GPT_FILE)
+    else:
         path = require_base_files(family, models_dir).gpt
         load_weights(model, read_gpt_weights(path, training_state=True).state_dict, path)
     return model

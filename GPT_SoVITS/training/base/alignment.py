@@ -1,4 +1,4 @@
-"""Fit the table of a PhoneAligner to a corpus: counts of codes within phones, from an even division to ever better ones."""
+"""Fit the table of a PhoneAligner: counts of codes within phones, from an even division to ever better ones."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def fit_aligner(aligner: PhoneAligner, phones: Sequence[Tensor], codes: Sequence
 
 
 def _even(texts: Sequence[Tensor], spoken: Sequence[Tensor]) -> list[Tensor]:
-    return [
-        torch.arange(len(sound)) * len(text) // len(sound) for text, sound in zip(texts, spoken, strict=True)
-    ]
+    return [torch.arange(len(sound)) * len(text) // len(sound) for text, sound in zip(texts, spoken, strict=True)]
 
 
 def _aligned(aligner: PhoneAligner, texts: Sequence[Tensor], spoken: Sequence[Tensor]) -> list[Tensor]:
@@ -55,5 +53,3 @@ def _aligned(aligner: PhoneAligner, texts: Sequence[Tensor], spoken: Sequence[Te
     codes_lengths = torch.tensor([len(sound) for sound in spoken])
     paths = aligner(pad_rows(texts), phones_lengths, pad_rows(spoken), codes_lengths)
     return [path[: len(sound)] for path, sound in zip(paths, spoken, strict=True)]
-
-

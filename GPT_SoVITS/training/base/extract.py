@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from GPT_SoVITS.acoustics import analyse
 from GPT_SoVITS.audio import decode, resample
@@ -48,7 +49,7 @@ def extract(
     progress(len(utterances), len(utterances))
 
 
-def features(path: Path, family: Family, encode: ContentEncoder) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float16]]]:
+def features(path: Path, family: Family, encode: ContentEncoder) -> dict[str, NDArray[np.float16]]:
     """Return the float16 features of a recording, all cut to the same T frames of 20 ms (acoustic frames: 2 T).
 
     content [C, T], mel [bands, T], pitch_hz [2 T], voiced [2 T], envelope [K, 2 T], noise [A, 2 T].
@@ -73,7 +74,7 @@ def features(path: Path, family: Family, encode: ContentEncoder) -> dict[str, np
     return {name: part.numpy().astype(np.float16) for name, part in parts.items()}
 
 
-def _write(path: Path, parts: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float16]]]) -> None:
+def _write(path: Path, parts: dict[str, NDArray[np.float16]]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **parts)

@@ -30,6 +30,7 @@ from GPT_SoVITS.training.gpt_data import GptItem
 logger = logging.getLogger(__name__)
 
 CODEBOOK = "codebook.npz"
+CODES_PER_SECOND = 25
 INDEX = "index.json"
 EMISSION = "emission.npy"
 _FRAME_ARRAYS = {"mel": 2, "pitch_hz": 4, "voiced": 4, "envelope": 4, "noise": 4}
@@ -46,10 +47,10 @@ class Prepared:
     codebook: ContentCodebook
     emission: Tensor
 
-    @staticmethod
-    def gpt_items(items: Sequence[AcousticItem]) -> list[GptItem]:
-        """Return the same clips as the text-to-semantic model wants them."""
-        return [GptItem(item.name, item.phones, item.codes, len(item.codes) / 25) for item in items]
+
+def gpt_items(items: Sequence[AcousticItem]) -> list[GptItem]:
+    """Return the same clips as the text-to-semantic model wants them."""
+    return [GptItem(item.name, item.phones, item.codes, len(item.codes) / CODES_PER_SECOND) for item in items]
 
 
 def prepare(utterances: Sequence[Utterance], cache: Path, output: Path, family: Family, recipe: BaseRecipe) -> None:

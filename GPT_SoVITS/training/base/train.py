@@ -7,21 +7,20 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from GPT_SoVITS.audio import write_wav
 from GPT_SoVITS.devices import Compute
 from GPT_SoVITS.families import Family
+from GPT_SoVITS.models.harmonic_decoder import HarmonicDecoder
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.training.acoustic_trainer import AcousticItem, AcousticTrainee, collate
-from GPT_SoVITS.training.base.prepare import Prepared
+from GPT_SoVITS.training.base.prepare import Prepared, gpt_items
 from GPT_SoVITS.training.base.recipe import BaseRecipe
 from GPT_SoVITS.training.codebook import install_codebook
-from GPT_SoVITS.training.gpt_data import GptItem
-from GPT_SoVITS.training.loop import LoopOptions, run_training
+from GPT_SoVITS.training.loop import LoopOptions, Losses, run_training
 from GPT_SoVITS.training.pointed_trainer import PointedTrainee
 
 logger = logging.getLogger(__name__)
@@ -29,6 +28,7 @@ logger = logging.getLogger(__name__)
 VALIDATION_FILE = "validation.jsonl"
 SAMPLES = "samples"
 _SAMPLES_AN_EPOCH = 3
+_LEVEL_ITEMS = 200
 _ENDLESS = 10_000
 _SAVE_EVERY_S = 120.0
 
@@ -38,61 +38,40 @@ class _TimeIsUpError(Exception):
 
 
 class BaseSovits(AcousticTrainee):
-    """Adds validation and spoken samples before each epoch."""
+    """Notes the validation losses and writes spoken samples after each epoch."""
 
     folder: Path
-    kept_out: Sequence[AcousticItem]
 
-    def batches(self, epoch: int) -> list[list[int]]:
-        """Judge what was learnt, then return the batches."""
-        if self.updates:
-            self._validate(epoch)
-        return super().batches(epoch)
-
-    def _validate(self, epoch: int) -> None:
+    def judge(self, epoch: int) -> Losses:
+        """Judge, note and speak a few clips that were kept out from their own codes."""
+        losses = super().judge(epoch)
+        note_validation(self.folder, epoch, self.updates, losses)
         self.model.eval()
-        sums: dict[str, float] = {}
-        with torch.inference_mode():
-            for start in range(0, len(self.kept_out), 8):
-                for name, part in self.losses(self.kept_out[start : start + 8]).items():
-                    sums[name] = sums.get(name, 0.0) + part.item() / -(-len(self.kept_out) // 8)
-            for item in self.kept_out[:_SAMPLES_AN_EPOCH]:
-                self._sample(item, epoch)
+        for item in self.kept_out[:_SAMPLES_AN_EPOCH]:
+            self._speak(item, epoch)
         self.model.train()
-        note_validation(self.folder, epoch, self.updates, sums)
+        return losses
 
-    def _sample(self, item: AcousticItem, epoch: int) -> None:
+    def _speak(self, item: AcousticItem, epoch: int) -> None:
         batch = collate([item], crop=False)
-        style = self.model.style_of_mel(batch.mel, batch.mel.new_ones(1, 1, batch.mel.shape[2]))
-        wave = self.model.decode_chunk(batch.codes.unsqueeze(1), batch.phones, style).wave[0, 0]
+        with torch.inference_mode():
+            style = self.model.style_of_mel(batch.mel, batch.mel.new_ones(1, 1, batch.mel.shape[2]))
+            wave = self.model.decode_chunk(batch.codes.unsqueeze(1), batch.phones, style).wave[0, 0]
         path = self.folder / SAMPLES / f"{item.name}_{epoch:04d}.wav"
         path.parent.mkdir(exist_ok=True)
         write_wav(path, wave.float().numpy(), self.model.audio.sample_rate_hz)
 
 
 class BaseGpt(PointedTrainee):
-    """Adds validation before each epoch."""
+    """Notes the validation losses after each epoch."""
 
     folder: Path
-    kept_out: Sequence[GptItem]
 
-    def batches(self, epoch: int) -> list[list[int]]:
-        """Judge what was learnt, then return the batches."""
-        if self.updates:
-            self._validate(epoch)
-        return super().batches(epoch)
-
-    def _validate(self, epoch: int) -> None:
-        self.model.eval()
-        sums = {"codes": 0.0, "steps": 0.0}
-        rounds = -(-len(self.kept_out) // 8)
-        with torch.inference_mode():
-            for start in range(0, len(self.kept_out), 8):
-                out = self.losses(self.kept_out[start : start + 8])
-                sums["codes"] += out.code_loss.item() / rounds
-                sums["steps"] += out.step_loss.item() / rounds
-        self.model.train()
-        note_validation(self.folder, epoch, self.updates, sums)
+    def judge(self, epoch: int) -> Losses:
+        """Judge and note."""
+        losses = super().judge(epoch)
+        note_validation(self.folder, epoch, self.updates, losses)
+        return losses
 
 
 def note_validation(folder: Path, epoch: int, updates: int, losses: dict[str, float]) -> None:
@@ -112,8 +91,9 @@ def train_base_sovits(
     install_codebook(model, data.codebook)
     model.aligner.emission.copy_(data.emission)
     model.ssl_proj.requires_grad_(False)
-    trainee = BaseSovits(model, data.training, schedule=recipe.sovits, compute=compute)
-    trainee.kept_out = _spread(data.validation, recipe.validation_items)
+    _set_levels(model, data.training)
+    kept_out = _spread(data.validation, recipe.validation_items)
+    trainee = BaseSovits(model, data.training, kept_out, recipe.sovits, compute)
     _train(trainee, folder, minutes)
     return model.eval()
 
@@ -125,11 +105,18 @@ def train_base_gpt(
     torch.manual_seed(recipe.seed)
     model = TextToSemantic(family.gpt)
     model.pointer.aligner.emission.copy_(data.emission)
-    items = Prepared.gpt_items(data.training)
-    trainee = BaseGpt(model, items, family, schedule=recipe.gpt, compute=compute)
-    trainee.kept_out = Prepared.gpt_items(_spread(data.validation, recipe.validation_items))
+    kept_out = _spread(data.validation, recipe.validation_items)
+    trainee = BaseGpt(model, gpt_items(data.training), gpt_items(kept_out), recipe.gpt, compute)
     _train(trainee, folder, minutes)
     return model.eval()
+
+
+def _set_levels(model: SovitsModel, items: Sequence[AcousticItem]) -> None:
+    """Tell the decoder the levels of the corpus, measured on some of it."""
+    decoder = model.dec
+    assert isinstance(decoder, HarmonicDecoder)
+    rows = torch.cat([item.envelope.float() for item in _spread(items, _LEVEL_ITEMS)], dim=1)
+    decoder.set_levels(rows.mean(dim=1), rows.std(dim=1))
 
 
 def _spread(items: Sequence[AcousticItem], count: int) -> list[AcousticItem]:
@@ -137,7 +124,7 @@ def _spread(items: Sequence[AcousticItem], count: int) -> list[AcousticItem]:
     return [items[index * len(items) // count] for index in range(min(count, len(items)))] if items else []
 
 
-def _train(trainee: Any, folder: Path, minutes: float) -> None:
+def _train(trainee: BaseSovits | BaseGpt, folder: Path, minutes: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     trainee.folder = folder
     ends = time.monotonic() + 60 * minutes
