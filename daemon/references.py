@@ -46,6 +46,8 @@ class _Clip:
     confidence: float
     """Mean log-probability of the recognised words, 0 for a text that a person gave; higher is better."""
     duration_s: float
+    given: bool = False
+    """Whether a person gave the text."""
 
 
 def best(session: Session, layout: Layout, character: Character) -> Reference:
@@ -61,6 +63,12 @@ def best(session: Session, layout: Layout, character: Character) -> Reference:
         raise ConflictError(f"character {character.name!r} has no clip with a transcript yet; process its audio first")
     chosen = max(clips, key=_merit)
     return Reference(chosen.path, chosen.text, _mode(chosen.language))
+
+
+def known_clips(session: Session, layout: Layout, character: Character) -> list[Reference]:
+    """Return the clips of a character, the most trusted first; a text that was only recognised is left out ("")."""
+    clips = sorted(_clips(session, layout, character), key=_merit, reverse=True)
+    return [Reference(clip.path, clip.text if clip.given else "", _mode(clip.language)) for clip in clips]
 
 
 def resolve(session: Session, layout: Layout, character: Character, ref_audio: str) -> Reference:
@@ -162,7 +170,13 @@ def _clips(session: Session, layout: Layout, character: Character) -> Iterator[_
         path = _clip_path(layout, character, artifact.item)
         if path is not None and _recording_of(artifact.item) in present:
             yield _Clip(
-                artifact.item, path, text, artifact.detail.get("language"), _confidence(artifact), _duration_s(artifact)
+                artifact.item,
+                path,
+                text,
+                artifact.detail.get("language"),
+                _confidence(artifact),
+                _duration_s(artifact),
+                given="scores" not in artifact.detail,
             )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from daemon import lock, staleness
+from daemon.evaluation import headline
 from daemon.tables import AudioFile, Character, Job, ServiceState, Voice
 from daemon.world import World
 
@@ -53,6 +54,8 @@ def as_text(found: dict[str, Any]) -> str:
     for each in found["characters"]:
         default = " (default)" if each["is_default"] else ""
         lines.append(f"\n{each['name']}{default}: {each['recordings']} recordings, {each['language']}, {each['voice']}")
+        if each["judged"]:
+            lines.append(f"  voice     {each['judged']}")
         for word in ("audio", "training"):
             state = each[word]
             step = f", {state['step']}" if state["step"] else ""
@@ -75,6 +78,8 @@ def _character(session: Session, world: World, character: Character) -> dict[str
         "language": character.config.get("language"),
         "recordings": session.exec(count).one(),
         "voice": f"voice trained from {voice.trained_from}" if voice else "no voice yet",
+        "evaluation": voice.metrics.get("evaluation") if voice else None,
+        "judged": headline(voice.metrics) if voice else "",
         "audio": _state(staleness.audio_state(session, world.settings, character)),
         "training": _state(staleness.training_state(session, world.settings, character)),
     }

@@ -135,6 +135,10 @@ def _voice(inputs: plan.Inputs) -> Message:
         "gpt_path": gpt.outputs[0].path,
         "input_hash": plan.content_hash(sovits.input_hash, gpt.input_hash),
         "trained_from": sovits.detail["trained_from"],
-        "metrics": {"sovits": sovits.detail["metrics"], "gpt": gpt.detail["metrics"]},
+        "metrics": {
+            "sovits": sovits.detail["metrics"],
+            "gpt": gpt.detail["metrics"],
+            "evaluation": gpt.detail.get("evaluation") or None,
+        },
     }
     return Message(MessageType.VOICE, data)

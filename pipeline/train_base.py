@@ -14,6 +14,7 @@ from GPT_SoVITS.devices import Compute, choose_compute, use_all_cores
 from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.families import Family, family
 from GPT_SoVITS.training.base.corpus import read_corpus
+from GPT_SoVITS.training.base.export import export_base
 from GPT_SoVITS.training.base.extract import extract
 from GPT_SoVITS.training.base.prepare import INDEX, load_prepared, prepare
 from GPT_SoVITS.training.base.recipe import BaseRecipe
@@ -44,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--part", choices=PARTS, default="all")
     parser.add_argument("--models-dir", default="")
+    parser.add_argument("--export", type=Path, help="folder to write the base to at the end")
     parser.add_argument("--updates", type=int, help="updates over which the learning rates fall")
     parser.add_argument("--threads", type=int, help="CPU threads; all cores if left out")
     return parser.parse_args()
@@ -72,6 +74,8 @@ def _run(arguments: argparse.Namespace) -> None:
         train_base_sovits(data, chosen, recipe, output / "sovits", minutes, compute)
     if arguments.part in ("all", "gpt"):
         train_base_gpt(data, chosen, recipe, output / "gpt", minutes, compute)
+    if arguments.export is not None:
+        export_base(output, arguments.export)
 
 
 def _recipe(arguments: argparse.Namespace) -> BaseRecipe:

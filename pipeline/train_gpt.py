@@ -13,6 +13,7 @@ from GPT_SoVITS.training.pointed_trainer import PointedTrainee
 from GPT_SoVITS.training.recipe import gpt_recipe, gpt_schedule
 from GPT_SoVITS.training.start import start_gpt
 from pipeline.context import StepContext
+from pipeline.first_impression import first_impression
 from pipeline.steps import StepName
 from pipeline.training import MODELS, clips_of, facts, ground, in_processes, leave_out, train
 
@@ -55,4 +56,5 @@ def make(context: StepContext, group: Group) -> None:
     with context.folder() as scratch:
         target = scratch / name
         write_gpt_weights(target, model.state_dict(), at.family, f"GPT-e{outcome.epochs}")
-        context.publish(at.item, {f"{MODELS}/{name}": target}, facts(at, outcome, items))
+        judged = first_impression(context, target, [item.name for item in items], at.trained_from)
+        context.publish(at.item, {f"{MODELS}/{name}": target}, {**facts(at, outcome, items), "evaluation": judged})

@@ -22,6 +22,8 @@ COMMANDS = {
     "say": ("daemon.cli.say", "Speak a text with a character's voice."),
     "export": ("daemon.cli.bundle", "Write a voice as GPT-SoVITS opens it."),
     "import-voice": ("daemon.cli.bundle", "Take in a voice that was trained elsewhere."),
+    "evaluate": ("daemon.cli.evaluate", "Measure how good a character's voice is."),
+    "train-base": ("daemon.cli.train_base", "Train the base of a small model family from a corpus."),
     "phones": ("daemon.cli.phones", "Show how a text is read: its languages and phones."),
     "verify": ("daemon.cli.verify", "Compare the bytes on disk with what is on record."),
     "models": ("daemon.cli.models", "List, import, download and check the public base weights."),
