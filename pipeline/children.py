@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any
 
 from GPT_SoVITS.errors import EngineError
+from GPT_SoVITS.text.dictionary import Reading
 from pipeline.context import Cancelled, Dropped, StepContext
 from pipeline.plan import Feed, Inputs, Item, StepPlan
 from pipeline.protocol import ArtifactRecord, Message, MessageType, artifact_from, decode_message, encode
@@ -50,6 +51,7 @@ class ChildSpec:
     count: int = 1
     rendezvous: str = ""
     """Where children that train together meet; empty for shards, which know nothing of each other."""
+    readings: tuple[Reading, ...] = ()
 
 
 def child_specs(context: StepContext, count: int) -> list[ChildSpec]:
@@ -64,6 +66,7 @@ def child_specs(context: StepContext, count: int) -> list[ChildSpec]:
             context.plan.stale,
             rank,
             count,
+            readings=tuple(context.inputs.readings),
         )
         for rank in range(count)
     ]
@@ -230,7 +233,7 @@ def main() -> int:
     channel = open_channel()
     spec = decode_spec(sys.stdin.readline())
     plan = StepPlan(STEP_BY_NAME[spec.step], spec.items, frozenset(), blocked=False)
-    inputs = Inputs(spec.config, (), {})
+    inputs = Inputs(spec.config, (), {}, readings=spec.readings)
     context = StepContext(Path(spec.root), spec.character, inputs, plan, Path(spec.scratch), channel)
     return guarded(lambda: _work(spec, context), channel)
 
@@ -267,7 +270,9 @@ def decode_spec(line: str) -> ChildSpec:
         Item(**{**item, "step": StepName(item["step"]), "feeds": tuple(Feed(**feed) for feed in item["feeds"])})
         for item in raw["items"]
     )
-    return ChildSpec(**{**raw, "step": StepName(raw["step"]), "config": JobConfig(**raw["config"]), "items": items})
+    readings = tuple(Reading(**reading) for reading in raw["readings"])
+    config = JobConfig(**raw["config"])
+    return ChildSpec(**{**raw, "step": StepName(raw["step"]), "config": config, "items": items, "readings": readings})
 
 
 if __name__ == "__main__":

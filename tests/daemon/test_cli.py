@@ -205,12 +205,11 @@ def test_phones_shows_how_a_text_is_read_with_the_users_dictionary(installation:
     shown = json.loads(answer.output)
     assert [segment["language"] for segment in shown] == ["zh", "en"]
     assert shown[0]["phones"] == ["ch", "ong2", "q", "ing4"]
-    plain = installation.run("phones", "重庆", "--language", "中文")
-    assert plain.output.split("\t")[0] == "zh"
 
 
 def test_phones_says_what_it_cannot_read(installation: Installation) -> None:
-    assert installation.run("phones", "...").code == 1
-    assert "nothing that can be spoken" in installation.run("phones", "...").errors
+    silent = installation.run("phones", "...")
+    assert silent.code == 1
+    assert "nothing that can be spoken" in silent.errors
     assert "Klingon" in installation.run("phones", "hello", "--language", "Klingon").errors
     assert "'nobody' does not exist" in installation.run("phones", "hello", "--character", "nobody").errors
