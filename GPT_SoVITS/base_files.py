@@ -16,7 +16,7 @@ from GPT_SoVITS.families import FAMILIES, Family, FamilyName
 HUBERT_FOLDER = "chinese-hubert-base"
 ROBERTA_FOLDER = "chinese-roberta-wwm-ext-large"
 SPEAKER_FILE = "sv/pretrained_eres2netv2w24s4ep4.ckpt"
-PUBLIC_FAMILIES = tuple(name for name in FamilyName if name is not FamilyName.NANO)
+PUBLIC_FAMILIES: tuple[FamilyName, ...] = tuple(name for name in FamilyName if name is not FamilyName.NANO)
 
 _GENERATORS = {
     FamilyName.V1: "s2G488k.pth",

@@ -77,7 +77,16 @@ def installation(tmp_path: Path) -> Installation:
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("jobs",), ("verify",), ("cancel", "1"), ("retry", "alice"), ("say", "alice", "hello")]
+    "command",
+    [
+        ("status",),
+        ("jobs",),
+        ("verify",),
+        ("cancel", "1"),
+        ("retry", "alice"),
+        ("say", "alice", "hello"),
+        ("export", "alice"),
+    ],
 )
 def test_on_a_directory_that_never_saw_a_service_a_command_says_so_with_code_4(
     installation: Installation, command: tuple[str, ...]
@@ -117,7 +126,10 @@ def test_wrong_settings_end_every_command_with_code_2_and_a_sentence(installatio
         assert "unknown key server.prot (from SOVITS_SERVER__PROT), did you mean port?" in answer.errors
 
 
-@pytest.mark.parametrize("command", [("dance",), ("run", "--port", "many"), ("cancel",), ("say", "alice")])
+@pytest.mark.parametrize(
+    "command",
+    [("dance",), ("run", "--port", "many"), ("cancel",), ("say", "alice"), ("import-voice", "--character", "a")],
+)
 def test_wrong_usage_ends_with_code_2(installation: Installation, command: tuple[str, ...]) -> None:
     assert installation.run(*command).code == 2
 
