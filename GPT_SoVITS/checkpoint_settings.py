@@ -73,7 +73,8 @@ def _plausible(value: object, like: object) -> bool:
         return value is None or _plausible(value, 1)
     if value is None:
         return False
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_SIZE
+    least = 0 if like == 0 else 1  # what may be absent is 0 by default
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST_SIZE
 
 
 def sovits_settings(family: Family) -> dict[str, Any]:

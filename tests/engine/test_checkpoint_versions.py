@@ -139,6 +139,13 @@ def _lightning(path: Path, model: TextToSemantic) -> None:
     torch.save(content, path)
 
 
+@pytest.mark.parametrize("name", list(FamilyName))
+def test_the_sizes_of_every_family_come_back_from_a_file(name: FamilyName, tmp_path: Path) -> None:
+    path, family = tmp_path / "voice-e1.ckpt", FAMILIES[name]
+    write_gpt_weights(path, {"a": torch.ones(1)}, family, "GPT-e1")
+    assert read_gpt_weights(path).config == family.gpt
+
+
 def test_a_lightning_training_state_is_read(tmp_path: Path) -> None:
     small = replace(NANO.gpt, embedding_dim=32, hidden_dim=32, head=2, n_layer=1, ffn_dim=64)
     model, path = TextToSemantic(small), tmp_path / "epoch=7-step=60.ckpt"
