@@ -111,7 +111,7 @@ def create(
     with world.database.write() as session:
         if caller is not None:
             limits.count_sentences(session, world.settings.limits, caller, len(requests))
-        character = inferences.accept(session, world.layout, template)
+        character = inferences.accept(session, world.settings, world.layout, template)
         batch = SpeechBatch(
             id=uuid.uuid4().hex,
             character_id=character.id,

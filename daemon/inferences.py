@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from daemon import characters, dictionaries, events, limits, references, speech_options, versions
+from daemon import characters, dictionaries, events, limits, references, speech_options, versions, zero_shot
 from daemon.character_config import job_config
 from daemon.database import Database
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
@@ -67,29 +67,44 @@ def create(
     Raises:
         InvalidInputError: an empty or too long text, an unknown language, a reference that cannot be used.
         NotFoundError: an unknown character, or none given and no default.
-        ConflictError: the character has no trained voice yet.
+        ConflictError: the character has no trained voice yet, and there is no base to imitate a reference.
         RateLimitError: the caller has asked for too many in this minute.
     """
     check(request, settings)
     with database.write() as session:
         if caller is not None:
             limits.count_sentences(session, settings.limits, caller)
-        character = accept(session, layout, request)
+        character = accept(session, settings, layout, request)
         return queue_one(session, character, request)
 
 
-def accept(session: Session, layout: Layout, request: InferenceRequest) -> Character:
+def accept(session: Session, settings: Settings, layout: Layout, request: InferenceRequest) -> Character:
     """Return the character of a request that can be spoken now.
 
     Raises:
         NotFoundError, ConflictError, InvalidInputError: as `create`.
     """
     character = _character(session, request.character_name)
-    speaking_voice(session, character, request.voice_version)
     for reference in (request.ref_audio, *request.options.other_references):
         if reference is not None:
             references.resolve(session, layout, character, reference)
+    _voice_or_base(session, settings, layout, character, request)
     return character
+
+
+def _voice_or_base(
+    session: Session, settings: Settings, layout: Layout, character: Character, request: InferenceRequest
+) -> Voice | None:
+    """Return the version that speaks, or None when the base of the family imitates the reference.
+
+    Raises:
+        NotFoundError, ConflictError: neither is there.
+    """
+    named = request.voice_version is not None
+    if not named and versions.active(session, character) is None:
+        if zero_shot.can_imitate(session, settings, layout, character, request.ref_audio):
+            return None
+    return speaking_voice(session, character, request.voice_version)
 
 
 def queue_one(
@@ -280,7 +295,7 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
 
     Raises:
         NotFoundError: the character is gone.
-        ConflictError: it has no voice or no reference any more.
+        ConflictError: it has no reference any more, or no voice and there is no base that could speak instead.
         InvalidInputError: the reference is gone.
     """
     character = session.get(Character, inference.character_id) if inference.character_id is not None else None
@@ -288,15 +303,15 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         raise NotFoundError(f"character {inference.character_name!r} does not exist any more")
     request = request_of(inference)
     options = request.options
-    voice = speaking_voice(session, character, request.voice_version)
+    voice = _voice_or_base(session, settings, layout, character, request)
     reference = _reference(session, layout, character, request)
     config = job_config(character.config, settings)
     root = layout.character(character.name)
     return SpeakRequest(
         request_id=inference.id,
-        family=voice.family,
-        sovits_path=str(root / voice.sovits_path),
-        gpt_path=str(root / voice.gpt_path),
+        family=voice.family if voice is not None else config.family,
+        sovits_path=str(root / voice.sovits_path) if voice is not None else "",
+        gpt_path=str(root / voice.gpt_path) if voice is not None else "",
         ref_audio=str(reference.path),
         ref_text=reference.text,
         ref_language=reference.mode,
@@ -306,7 +321,6 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         models_dir=config.models_dir,
         asr_model=config.asr_model,
         device=settings.gpu.device,
-        verify_words=settings.inference.verify_words,
         codes_per_phone=_codes_per_phone(voice),
         readings=dictionaries.readings(layout, character.name),
         other_references=tuple(
@@ -321,13 +335,15 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
         top_p=options.top_p,
         temperature=options.temperature,
         repetition_penalty=options.repetition_penalty,
-        verify_words=options.verify_words,
+        verify_words=options.verify_words or settings.inference.verify_words,
     )
 
 
-def _codes_per_phone(voice: Voice) -> tuple[float, float] | None:
+def _codes_per_phone(voice: Voice | None) -> tuple[float, float] | None:
     """Return how fast the voice speaks, as its training noted it; None for one trained before that, or elsewhere."""
-    bounds = voice.metrics.get("codes_per_phone")
+    if voice is None:
+        return None
+    bounds = voice.metrics.get("gpt", {}).get("codes_per_phone")
     return (float(bounds[0]), float(bounds[1])) if isinstance(bounds, list) and len(bounds) == 2 else None
 
 
