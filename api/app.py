@@ -27,6 +27,7 @@ from api.parameters import provider_of
 from api.polling import Answers
 from api.root import RootController, service_version
 from api.stopping import Stopping
+from api.strictness import StrictRequest, learn_parameters, refuse_unknown_parameters
 from api.training import TrainingController
 from api.transcripts import TranscriptController
 from api.voices import VoiceController
@@ -74,8 +75,14 @@ def create_app(settings: Settings) -> Litestar:
         "answers": Provide(lambda: answers, sync_to_thread=False),
         "feed": Provide(lambda: feed, sync_to_thread=False),
     }
-    versioned = Router(path=PREFIX, route_handlers=_CONTROLLERS, dependencies=dependencies)
-    return Litestar(
+    versioned = Router(
+        path=PREFIX,
+        route_handlers=_CONTROLLERS,
+        dependencies=dependencies,
+        guards=[refuse_unknown_parameters],
+        request_class=StrictRequest,
+    )
+    application = Litestar(
         route_handlers=[RootController, versioned],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         before_send=[_tell_methods],
@@ -85,6 +92,8 @@ def create_app(settings: Settings) -> Litestar:
         debug=False,
         logging_config=None,
     )
+    learn_parameters(application)
+    return application
 
 
 async def _tell_methods(message: Message, scope: Scope) -> None:
