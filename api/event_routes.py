@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from api import feed as feeds
 from api.feed import Feed, FeedDependency, Filter
 from api.parameters import LARGEST_ID, CharacterFilter, Limit, WorldDependency
-from api.schemas_jobs import EventPage
+from api.schemas_jobs import EventInfo, EventPage
 from daemon import characters
 from daemon.errors import InvalidInputError, ServiceError
 from daemon.world import World
@@ -67,7 +67,7 @@ class EventController(Controller):
         with world.database.read() as session:
             latest = feeds.newest_id(session)
             place = after if after != NOW else max(0, latest - limit)
-            found = []
+            found: list[EventInfo] = []
             while len(found) < limit:
                 batch = feeds.select_after(session, place, feeds.BATCH)
                 found += [told.info for told in batch if wanted.wants(told)]
