@@ -7,12 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
-from litestar.types import Message, Scope
 
 from api.audio import AudioController
 from api.characters import CharacterController
@@ -27,7 +25,7 @@ from api.parameters import provider_of
 from api.polling import Answers
 from api.root import RootController, service_version
 from api.stopping import Stopping
-from api.strictness import StrictRequest, learn_parameters, refuse_unknown_parameters
+from api.strictness import StrictRequest, learn_parameters
 from api.training import TrainingController
 from api.transcripts import TranscriptController
 from api.voices import VoiceController
@@ -79,34 +77,33 @@ def create_app(settings: Settings) -> Litestar:
         path=PREFIX,
         route_handlers=_CONTROLLERS,
         dependencies=dependencies,
-        guards=[refuse_unknown_parameters],
         request_class=StrictRequest,
     )
     application = Litestar(
         route_handlers=[RootController, versioned],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
-        before_send=[_tell_methods],
         lifespan=[living],
         openapi_config=_documents(),
         request_max_body_size=MAX_BODY_BYTES,
         debug=False,
         logging_config=None,
     )
+    _name_all_methods(application)
     learn_parameters(application)
     return application
 
 
-async def _tell_methods(message: Message, scope: Scope) -> None:
-    """Name all methods of an address in the answer to OPTIONS; Litestar knows only those of its first handler."""
-    if message["type"] != "http.response.start" or scope.get("method") != "OPTIONS" or message["status"] >= 400:
-        return
-    methods = {
-        method
-        for route in scope["litestar_app"].routes
-        if isinstance(route, HTTPRoute) and route.path_format == scope["path_template"]
-        for method in route.methods
-    }
-    MutableScopeHeaders(message)["allow"] = ", ".join(sorted(methods))
+def _name_all_methods(application: Litestar) -> None:
+    """Have answers to OPTIONS name all methods of an address; Litestar's know only those of its first handler."""
+    for route in application.routes:
+        if isinstance(route, HTTPRoute):
+            others = [handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods]
+            options = route.create_options_handler(route.path)
+            options.owner = others[0].owner
+            options.on_registration(application)
+            route.route_handlers = [*others, options]
+            route.route_handler_map.clear()
+            route.create_handler_map()
 
 
 def _documents() -> OpenAPIConfig:

@@ -18,6 +18,7 @@ from api import feed as feeds
 from api.feed import Feed, FeedDependency, Filter
 from api.parameters import LARGEST_ID, CharacterFilter, Limit, WorldDependency
 from api.schemas_jobs import EventInfo, EventPage
+from api.strictness import refuse_unknown_parameters
 from daemon import characters
 from daemon.errors import InvalidInputError, ServiceError
 from daemon.world import World
@@ -51,6 +52,7 @@ class EventController(Controller):
 
     path = "/events"
     tags = ("events",)
+    guards = (refuse_unknown_parameters,)
 
     @get("/", operation_id="listEvents", sync_to_thread=True)
     def list_after(
