@@ -55,4 +55,4 @@ def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], _:
     known = connection.app.state[_KNOWN].get(place)
     unknown = sorted(set(connection.query_params) - known) if known else []
     if unknown:
-        raise InvalidInputError(f"{unknown[0][:100]}: unknown parameter; known are {', '.join(sorted(known))}")
+        raise InvalidInputError(f"{unknown[0][:100]!r}: unknown parameter; known are {', '.join(sorted(known))}")
