@@ -7,12 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.routes import HTTPRoute
-from litestar.types import Message, Scope
 
 from api.access import guard_of, provide_caller
 from api.audio import AudioController
@@ -34,6 +32,7 @@ from api.polling import Answers
 from api.root import RootController, service_version
 from api.sound import Listener
 from api.stopping import Stopping
+from api.strictness import StrictRequest, learn_parameters
 from api.training import TrainingController
 from api.transcripts import TranscriptController
 from api.voices import VoiceController
@@ -87,21 +86,26 @@ def create_app(settings: Settings) -> Litestar:
     }
     guarded = Router(
         path="/",
-        route_handlers=[Router(path=PREFIX, route_handlers=_CONTROLLERS), OpenAiController],
+        route_handlers=[
+            Router(path=PREFIX, route_handlers=_CONTROLLERS, request_class=StrictRequest),
+            OpenAiController,
+        ],
         dependencies=dependencies,
         guards=[guard_of(world, answers)],
     )
-    return Litestar(
+    application = Litestar(
         route_handlers=[RootController, *_health(world, answers), guarded],
         middleware=[Observer(layout.audit), AllowedHosts(settings.access.allowed_hosts)],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
-        before_send=[_tell_methods],
         lifespan=[living],
         openapi_config=_documents(),
         request_max_body_size=MAX_BODY_BYTES,
         debug=False,
         logging_config=None,
     )
+    _name_all_methods(application)
+    learn_parameters(application)
+    return application
 
 
 def _health(world: World, answers: Answers) -> list[Any]:
@@ -115,17 +119,17 @@ def _plain(world: World) -> dict[str, Provide]:
     return {"unchecked_world": Provide(lambda: world, sync_to_thread=False)}
 
 
-async def _tell_methods(message: Message, scope: Scope) -> None:
-    """Name all methods of an address in the answer to OPTIONS; Litestar knows only those of its first handler."""
-    if message["type"] != "http.response.start" or scope.get("method") != "OPTIONS" or message["status"] >= 400:
-        return
-    methods = {
-        method
-        for route in scope["litestar_app"].routes
-        if isinstance(route, HTTPRoute) and route.path_format == scope["path_template"]
-        for method in route.methods
-    }
-    MutableScopeHeaders(message)["allow"] = ", ".join(sorted(methods))
+def _name_all_methods(application: Litestar) -> None:
+    """Have answers to OPTIONS name all methods of an address; Litestar's know only those of its first handler."""
+    for route in application.routes:
+        if isinstance(route, HTTPRoute):
+            others = [handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods]
+            options = route.create_options_handler(route.path)
+            options.owner = others[0].owner
+            options.on_registration(application)
+            route.route_handlers = [*others, options]
+            route.route_handler_map.clear()
+            route.create_handler_map()
 
 
 def _documents() -> OpenAPIConfig:

@@ -144,7 +144,8 @@ def job_steps(session: Session, settings: Settings, character: Character, job: J
 
 
 def _job_step(name: str, row: JobStep | None, job: Job) -> JobStepInfo:
-    row = row or JobStep(job_id=0, step=name, started_at=None)
+    row = row or JobStep(job_id=job.id or 0, step=name)
+    begun = row.id is not None
     ended = Status(job.status)
     if row.completed_at is not None:
         status = Status.COMPLETED
@@ -156,7 +157,7 @@ def _job_step(name: str, row: JobStep | None, job: Job) -> JobStepInfo:
         step=name,
         status=status,
         progress=row.progress,
-        started_at=row.started_at,
+        started_at=row.started_at if begun else None,
         completed_at=row.completed_at,
         seconds=row.seconds,
         items_in=row.items_in,

@@ -17,7 +17,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from api import feed as feeds
 from api.feed import Feed, FeedDependency, Filter
 from api.parameters import LARGEST_ID, CharacterFilter, Limit, WorldDependency
-from api.schemas_jobs import EventPage
+from api.schemas_jobs import EventInfo, EventPage
+from api.strictness import refuse_unknown_parameters
 from daemon import characters
 from daemon.errors import InvalidInputError, ServiceError
 from daemon.world import World
@@ -51,6 +52,7 @@ class EventController(Controller):
 
     path = "/events"
     tags = ("events",)
+    guards = (refuse_unknown_parameters,)
 
     @get("/", operation_id="listEvents", sync_to_thread=True)
     def list_after(
@@ -67,7 +69,7 @@ class EventController(Controller):
         with world.database.read() as session:
             latest = feeds.newest_id(session)
             place = after if after != NOW else max(0, latest - limit)
-            found = []
+            found: list[EventInfo] = []
             while len(found) < limit:
                 batch = feeds.select_after(session, place, feeds.BATCH)
                 found += [told.info for told in batch if wanted.wants(told)]

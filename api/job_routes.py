@@ -12,6 +12,7 @@ from api.describe import curves_of, job_info, job_steps
 from api.jobs import refuse_unprocessed
 from api.parameters import LARGEST_ID, CharacterFilter, JobNumber, Limit, Offset, WorldDependency, one_of
 from api.schemas_jobs import Curves, JobDetail, JobInfo, JobLog, JobPage
+from api.strictness import refuse_unknown_parameters
 from daemon import characters, curves, forecast, job_log, queue
 from daemon.errors import ConflictError
 from daemon.staleness import JobKind
@@ -34,6 +35,7 @@ class JobController(Controller):
 
     path = "/jobs"
     tags = ("jobs",)
+    guards = (refuse_unknown_parameters,)
 
     @get("/", operation_id="listJobs", sync_to_thread=True)
     def list_all(

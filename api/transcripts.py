@@ -19,6 +19,7 @@ from api.files import FileAnswer
 from api.parameters import CharacterName, Limit, Offset, WorldDependency, one_of
 from api.schemas_report import DataReport
 from api.schemas_transcripts import ClipEdit, ClipInfo, ClipPage, ListImported
+from api.strictness import refuse_unknown_parameters
 from daemon import characters, clips, data_report, transcript_edits, transcript_lists
 from daemon.clips import ClipState, Order, Variant
 from daemon.errors import InvalidInputError
@@ -52,6 +53,7 @@ class TranscriptController(Controller):
 
     path = "/characters/{character_name:str}"
     tags = ("transcripts",)
+    guards = (refuse_unknown_parameters,)
 
     @get("/clips", operation_id="listClips", sync_to_thread=True)
     def list_clips(

@@ -11,6 +11,7 @@ from api.describe import curves_of, voice_info
 from api.parameters import LARGEST_ID, CharacterName, WorldDependency
 from api.schemas import Done
 from api.schemas_voices import VoiceCurves, VoiceInfo, VoiceNote, VoicePage
+from api.strictness import refuse_unknown_parameters
 from daemon import characters, curves, versions
 from daemon.world import World
 
@@ -22,6 +23,7 @@ class VoiceController(Controller):
 
     path = "/characters/{character_name:str}/voices"
     tags = ("voices",)
+    guards = (refuse_unknown_parameters,)
 
     @get("/", operation_id="listVoices", sync_to_thread=True)
     def list_all(self, world: WorldDependency, character_name: CharacterName) -> VoicePage:

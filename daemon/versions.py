@@ -60,7 +60,7 @@ def record(session: Session, character_id: int, job_id: int, data: Mapping[str, 
     """
     character = session.get_one(Character, character_id)
     versions = listing(session, character)
-    facts = {name: str(data[name]) for name in REPORTED}
+    facts: dict[str, Any] = {name: str(data[name]) for name in REPORTED}
     same = ("input_hash", "sovits_path", "gpt_path")
     found = next((voice for voice in versions if all(getattr(voice, name) == facts[name] for name in same)), None)
     if found is not None and found is versions[0] and any(voice.active for voice in versions):

@@ -164,6 +164,17 @@ def test_verify_compares_all_characters_or_one(installation: Installation) -> No
     assert installation.run("verify", "nobody").code == 1
 
 
+def test_the_report_tells_what_would_help(installation: Installation) -> None:
+    installation.populate("bob")
+    answer = installation.run("report", "bob")
+    assert answer.code == 0
+    assert answer.output.startswith("bob: 0 recordings")
+    assert "* there are no recordings yet" in answer.output
+    found = json.loads(installation.run("report", "bob", "--json").output)
+    assert (found["character"], found["kept_clips"], len(found["advice"])) == ("bob", 0, 1)
+    assert installation.run("report", "nobody").code == 1
+
+
 def test_saying_needs_a_running_service_and_a_voice(installation: Installation) -> None:
     installation.populate("bob")
     assert installation.run("say", "bob", "hello").code == 4
