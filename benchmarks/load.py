@@ -158,7 +158,8 @@ def _prepare(service: Service) -> None:
     for clip in CLIPS:
         _upload(service, clip.name, clip.read_bytes()).raise_for_status()
     program = (
-        "import sys; from pathlib import Path; from GPT_SoVITS.checkpoints import write_gpt_weights, write_sovits_weights\n"
+        "import sys; from pathlib import Path\n"
+        "from GPT_SoVITS.checkpoints import write_gpt_weights, write_sovits_weights\n"
         "from GPT_SoVITS.families import family; from GPT_SoVITS.training.start import start_gpt, start_sovits\n"
         "nano, folder = family('nano'), Path(sys.argv[1])\n"
         "write_sovits_weights(folder / 'a.pth', start_sovits(nano, 1).state_dict(), nano, '1epoch_1iteration')\n"

@@ -100,10 +100,9 @@ def _voice_or_base(
     Raises:
         NotFoundError, ConflictError: neither is there.
     """
-    named = request.voice_version is not None
-    if not named and versions.active(session, character) is None:
-        if zero_shot.can_imitate(session, settings, layout, character, request.ref_audio):
-            return None
+    untrained = request.voice_version is None and versions.active(session, character) is None
+    if untrained and zero_shot.can_imitate(session, settings, layout, character, request.ref_audio):
+        return None
     return speaking_voice(session, character, request.voice_version)
 
 
