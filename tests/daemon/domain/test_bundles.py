@@ -97,7 +97,7 @@ def _write_wave(path: Path, seconds: int) -> None:
 
 def _voice(installation: Installation, name: str) -> Voice:
     with installation.database.read() as session:
-        return inferences.active_voice(session, characters.get(session, name))
+        return inferences.speaking_voice(session, characters.get(session, name))
 
 
 def test_a_bundle_has_the_public_layout_and_only_the_present_data_set(voiced: Installation, tmp_path: Path) -> None:
