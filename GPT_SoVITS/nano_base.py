@@ -75,7 +75,7 @@ def write_nano_base(folder: Path, sovits: Mapping[str, Tensor], gpt: Mapping[str
             raise CheckpointError(f"{name} would be {len(content) / 1e6:.1f} MB; it may have 16 at most")
         _write(folder / name, content)
     sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items()]
-    _write(folder / NANO_CHECKSUMS, "".join(sums).encode("ascii"))
+    _write(folder / CHECKSUMS_FILE, "".join(sums).encode("ascii"))
 
 
 def _packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
