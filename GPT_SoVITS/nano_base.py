@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from GPT_SoVITS.base_files import NANO_CHECKSUMS
+from GPT_SoVITS.base_files import NANO_CHECKSUMS as CHECKSUMS_FILE
+from GPT_SoVITS.base_files import nano_base as nano_base
 from GPT_SoVITS.checkpoints import load_weights
 from GPT_SoVITS.errors import CheckpointError
 
@@ -28,7 +29,7 @@ _CODEBOOK = "quantizer.vq.layers.0._codebook."
 
 def base_version(folder: Path) -> str:
     """Return what `trained_from` tells of a base: its family and the first digits of its checksum."""
-    return f"nano-base-{hashlib.sha256((folder / NANO_CHECKSUMS).read_bytes()).hexdigest()[:8]}"
+    return f"nano-base-{hashlib.sha256((folder / CHECKSUMS_FILE).read_bytes()).hexdigest()[:8]}"
 
 
 def load_nano_base(model: nn.Module, folder: Path, name: str) -> None:
@@ -74,7 +75,7 @@ def write_nano_base(folder: Path, sovits: Mapping[str, Tensor], gpt: Mapping[str
             raise CheckpointError(f"{name} would be {len(content) / 1e6:.1f} MB; it may have 16 at most")
         _write(folder / name, content)
     sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items()]
-    _write(folder / NANO_CHECKSUMS, "".join(sums).encode("ascii"))
+    _write(folder / CHECKSUMS_FILE, "".join(sums).encode("ascii"))
 
 
 def _packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -105,7 +106,7 @@ def _halves(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    lines = (folder / NANO_CHECKSUMS).read_text(encoding="ascii").splitlines()
+    lines = (folder / CHECKSUMS_FILE).read_text(encoding="ascii").splitlines()
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
