@@ -13,15 +13,19 @@ import torch
 
 from GPT_SoVITS.devices import choose_compute
 from GPT_SoVITS.errors import TrainingDataError, TrainingDivergedError
-from GPT_SoVITS.families import Family, family
+from GPT_SoVITS.families import Family
 from GPT_SoVITS.mel import spectrogram
+from GPT_SoVITS.models.sovits import SovitsModel
+from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.training.codebook import install_codebook, whisper_codebook
 from GPT_SoVITS.training.gpt_data import GptItem, gpt_batches
 from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, run_training
 from GPT_SoVITS.training.recipe import SMALL_SET, GptRecipe, SovitsRecipe, gpt_recipe, repetitions, sovits_recipe
 from GPT_SoVITS.training.sovits_data import SovitsItem, bucket_of, check_enough, sovits_batches
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
-from GPT_SoVITS.training.start import start_discriminator, start_gpt, start_sovits
+from GPT_SoVITS.training.start import start_discriminator
+from tests.engine.classic_family import classic_family
 
 
 class Interrupted(Exception):  # noqa: N818 - somebody asked for it
@@ -30,13 +34,20 @@ class Interrupted(Exception):  # noqa: N818 - somebody asked for it
 
 @pytest.fixture(scope="module")
 def tiny() -> Family:
-    nano = family("nano")
+    nano = classic_family()
     sovits = replace(
         nano.sovits, hidden_channels=32, inter_channels=32, filter_channels=32, n_layers=1, posterior_layers=1
     )
     return replace(
         nano, sovits=sovits, gpt=replace(nano.gpt, embedding_dim=32, hidden_dim=32, head=2, n_layer=1, ffn_dim=64)
     )
+
+
+def _generator(tiny: Family) -> SovitsModel:
+    torch.manual_seed(1)
+    model = SovitsModel(tiny.sovits, tiny.audio)
+    install_codebook(model, whisper_codebook())
+    return model
 
 
 def _sovits(tiny: Family) -> SovitsTrainee:
@@ -49,7 +60,7 @@ def _sovits(tiny: Family) -> SovitsTrainee:
         ssl = torch.randn(512, magnitudes.shape[1], generator=generator)
         items.append(SovitsItem(str(number), torch.randint(1, 300, (20,), generator=generator), ssl, magnitudes, wave))
     setup = SovitsSetup(tiny, replace(sovits_recipe(tiny), small_set=1), choose_compute("cpu"), 2)
-    return SovitsTrainee(start_sovits(tiny, 1), start_discriminator(tiny, 1), items, setup)
+    return SovitsTrainee(_generator(tiny), start_discriminator(tiny, 1), items, setup)
 
 
 def _gpt(tiny: Family) -> GptTrainee:
@@ -59,7 +70,8 @@ def _gpt(tiny: Family) -> GptTrainee:
         phones = torch.randint(1, 300, (10 + number,), generator=generator)
         items.append(GptItem(str(number), phones, torch.randint(0, 1024, (30 + number,), generator=generator), 1.2))
     recipe = replace(gpt_recipe(tiny), small_set=1)
-    return GptTrainee(start_gpt(tiny, 1), items, GptSetup(tiny, recipe, choose_compute("cpu"), 2))
+    torch.manual_seed(1)
+    return GptTrainee(TextToSemantic(tiny.gpt), items, GptSetup(tiny, recipe, choose_compute("cpu"), 2))
 
 
 def _weights(trainee: Any) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from GPT_SoVITS.devices import Compute, choose_compute
-from GPT_SoVITS.families import Family, family
+from GPT_SoVITS.families import Family
 from GPT_SoVITS.mel import spectrogram
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
@@ -19,6 +19,7 @@ from GPT_SoVITS.training.parallel import ALONE, Group
 from GPT_SoVITS.training.recipe import GptRecipe, SovitsRecipe
 from GPT_SoVITS.training.sovits_data import SovitsItem
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
+from tests.engine.classic_family import classic_family
 
 SOVITS_RECIPE = SovitsRecipe(learning_rate=4e-4, bucket_limits_frames=(32, 300, 1900), small_set=1)
 GPT_RECIPE = GptRecipe(batches_per_update=2, small_set=1)
@@ -37,8 +38,8 @@ class Making:
 
 
 def tiny_family(speaker_vector_channels: int | None = None) -> Family:
-    """Return nano shrunk until a step takes milliseconds."""
-    nano = family("nano")
+    """Return a family of the public kind shrunk until a step takes milliseconds."""
+    nano = classic_family()
     sovits = replace(
         nano.sovits,
         hidden_channels=32,
