@@ -124,4 +124,7 @@ def gpt_settings(family: Family) -> dict[str, Any]:
 
 
 def _lists(value: Any) -> Any:
-    return [_lists(inner) for inner in value] if isinstance(value, tuple) else value
+    """Return a setting in kinds that every reader accepts: lists for tuples, text for our enumerations."""
+    if isinstance(value, tuple):
+        return [_lists(inner) for inner in value]
+    return str(value) if isinstance(value, str) else value

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon import lock, migrate
+from daemon import dictionaries, lock, migrate
 from daemon.api_process import listen
 from daemon.database import Database
 from daemon.errors import ServiceError
@@ -65,6 +65,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _file_system(layout)
     yield _inotify(layout)
     yield _database(layout)
+    yield _dictionaries(layout)
     yield _port(settings, layout)
     yield from _engine(settings)
 
@@ -155,6 +156,17 @@ def _database(layout: Layout) -> Finding:
         remedy = "stop the service and put a copy of the file back, or move it away: the recordings are taken in anew"
         return Finding(Level.FAIL, "database", f"{path} is damaged: {verdict}", remedy)
     return Finding(Level.OK, "database", f"{path}, unharmed")
+
+
+def _dictionaries(layout: Layout) -> Finding:
+    folders = layout.characters.iterdir() if layout.characters.is_dir() else ()
+    found = [dictionaries.load(layout, name) for name in (None, *sorted(folder.name for folder in folders))]
+    problems = list(dict.fromkeys(problem for each in found for problem in each.problems))
+    words = {reading for each in found for reading in each.readings}
+    if problems:
+        more = f" ({len(problems) - 1} more lines)" if len(problems) > 1 else ""
+        return Finding(Level.WARN, "dictionary", problems[0] + more, "mend the line or take it out: it is not used")
+    return Finding(Level.OK, "dictionary", f"{len(words)} words with a reading of their own")
 
 
 def _port(settings: Settings, layout: Layout) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from daemon import characters, dictionaries, events, references
+from daemon import characters, dictionaries, events, references, zero_shot
 from daemon.character_config import job_config
 from daemon.database import Database
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
@@ -54,14 +54,15 @@ def create(database: Database, settings: Settings, layout: Layout, request: Infe
     Raises:
         InvalidInputError: an empty or too long text, an unknown language, a reference that cannot be used.
         NotFoundError: an unknown character, or none given and no default.
-        ConflictError: the character has no trained voice yet.
+        ConflictError: the character has no trained voice yet, and there is no base to imitate a reference.
     """
     _check_texts(request, settings)
     with database.write() as session:
         character = _character(session, request.character_name)
-        active_voice(session, character)
         if request.ref_audio is not None:
             references.resolve(session, layout, character, request.ref_audio)
+        if not zero_shot.can_imitate(session, settings, layout, character, request.ref_audio):
+            active_voice(session, character)
         inference = Inference(
             id=uuid.uuid4().hex,
             character_id=character.id,
@@ -189,22 +190,24 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
 
     Raises:
         NotFoundError: the character is gone.
-        ConflictError: it has no voice or no reference any more.
+        ConflictError: it has no reference any more, or no voice and there is no base that could speak instead.
         InvalidInputError: the reference is gone.
     """
     character = session.get(Character, inference.character_id) if inference.character_id is not None else None
     if character is None:
         raise NotFoundError(f"character {inference.character_name!r} does not exist any more")
-    voice = active_voice(session, character)
     request = InferenceRequest(**inference.request)
+    voice = find_voice(session, character)
+    if voice is None and not zero_shot.can_imitate(session, settings, layout, character, request.ref_audio):
+        voice = active_voice(session, character)
     reference = _reference(session, layout, character, request)
     config = job_config(character.config, settings)
     root = layout.character(character.name)
     return SpeakRequest(
         request_id=inference.id,
-        family=voice.family,
-        sovits_path=str(root / voice.sovits_path),
-        gpt_path=str(root / voice.gpt_path),
+        family=voice.family if voice is not None else config.family,
+        sovits_path=str(root / voice.sovits_path) if voice is not None else "",
+        gpt_path=str(root / voice.gpt_path) if voice is not None else "",
         ref_audio=str(reference.path),
         ref_text=reference.text,
         ref_language=reference.mode,
@@ -220,9 +223,11 @@ def speak_request(session: Session, settings: Settings, layout: Layout, inferenc
     )
 
 
-def _codes_per_phone(voice: Voice) -> tuple[float, float] | None:
+def _codes_per_phone(voice: Voice | None) -> tuple[float, float] | None:
     """Return how fast the voice speaks, as its training noted it; None for one trained before that, or elsewhere."""
-    bounds = voice.metrics.get("codes_per_phone")
+    if voice is None:
+        return None
+    bounds = voice.metrics.get("gpt", {}).get("codes_per_phone")
     return (float(bounds[0]), float(bounds[1])) if isinstance(bounds, list) and len(bounds) == 2 else None
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from GPT_SoVITS.checkpoints import write_gpt_weights
 from GPT_SoVITS.dataset import SEMANTIC_FILE, TEXT_FILE, read_semantic_lines, read_text_lines
+from GPT_SoVITS.speech_guard import learned_bounds
 from GPT_SoVITS.training.direct_data import ensure_alignment
 from GPT_SoVITS.training.direct_trainer import keep_out
-from GPT_SoVITS.training.gpt_data import load_gpt_items
+from GPT_SoVITS.training.gpt_data import GptItem, load_gpt_items
 from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.parallel import Group
 from GPT_SoVITS.training.pointed_trainer import PointedTrainee
@@ -57,4 +60,12 @@ def make(context: StepContext, group: Group) -> None:
         target = scratch / name
         write_gpt_weights(target, model.state_dict(), at.family, f"GPT-e{outcome.epochs}")
         judged = first_impression(context, target, [item.name for item in items], at.trained_from)
-        context.publish(at.item, {f"{MODELS}/{name}": target}, {**facts(at, outcome, items), "evaluation": judged})
+        told = facts(at, outcome, items)
+        told["metrics"]["codes_per_phone"] = _codes_per_phone(items)
+        context.publish(at.item, {f"{MODELS}/{name}": target}, {**told, "evaluation": judged})
+
+
+def _codes_per_phone(items: Sequence[GptItem]) -> list[float]:
+    """Return the least and the most codes a phone that speech of this voice takes: what synthesis is judged by."""
+    bounds = learned_bounds([len(item.codes) / len(item.phones) for item in items])
+    return [round(bounds.least, 3), round(bounds.most, 3)]

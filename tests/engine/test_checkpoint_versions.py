@@ -117,7 +117,9 @@ def test_a_training_state_of_the_public_trainer_is_read(tmp_path: Path) -> None:
     facts = _golden_table()["s2_full_training"]
     assert read_training_progress(path).epoch == facts["iteration"]
     assert set(read_training_progress(path).optimizer) == set(facts["optimizer_keys"])
-    assert read_sovits_weights(path, training_state=True).family.name in PUBLIC_FAMILIES
+    assert all(torch.isfinite(tensor).all() for tensor in read_discriminator_weights(path).values())
+    with pytest.raises(CheckpointError, match="not a SoVITS model file"):
+        read_sovits_weights(path, training_state=True)  # it holds a layer that stands for a network
 
 
 def _lightning(path: Path, model: TextToSemantic) -> None:
@@ -147,7 +149,7 @@ def test_the_sizes_of_every_family_come_back_from_a_file(name: FamilyName, tmp_p
 
 
 def test_a_lightning_training_state_is_read(tmp_path: Path) -> None:
-    small = replace(NANO.gpt, embedding_dim=32, hidden_dim=32, head=2, n_layer=1, ffn_dim=64)
+    small = replace(FAMILIES[FamilyName.V2].gpt, embedding_dim=32, hidden_dim=32, head=2, n_layer=1, ffn_dim=64)
     model, path = TextToSemantic(small), tmp_path / "epoch=7-step=60.ckpt"
     _lightning(path, model)
     state, config, info = read_gpt_weights(path, training_state=True)
