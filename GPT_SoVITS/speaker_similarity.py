@@ -31,6 +31,7 @@ _STEP_FRAMES = 77
 _LEAST_COVERAGE = 0.75
 """A last window with a smaller share of sound than this is left out."""
 _TARGET_DBFS = -30.0
+"""Every sound is brought to this level, louder ones too (the package only raises quiet ones), so that none counts."""
 
 
 class SpeakerVectors(nn.Module):
@@ -72,7 +73,7 @@ def speaker_vector(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.flo
     """
     heard = resample(samples, rate_hz, _RATE_HZ)
     level_db = 20 * float(np.log10(max(float(np.sqrt(np.mean(np.square(heard)))) if heard.size else 0.0, 1e-6)))
-    heard = heard * np.float32(10 ** (max(0.0, _TARGET_DBFS - level_db) / 20))
+    heard = heard * np.float32(10 ** ((_TARGET_DBFS - level_db) / 20))
     mel = _mel_frames(torch.from_numpy(np.ascontiguousarray(heard)))
     with torch.inference_mode():
         vectors = _encoder()(_windows(mel))

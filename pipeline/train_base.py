@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from GPT_SoVITS.training.base.export import export_base
 from GPT_SoVITS.training.base.extract import extract
 from GPT_SoVITS.training.base.prepare import INDEX, load_prepared, prepare
 from GPT_SoVITS.training.base.recipe import BaseRecipe
-from GPT_SoVITS.training.base.train import train_base_gpt, train_base_sovits
+from GPT_SoVITS.training.base.train import Deadline, train_base_gpt, train_base_sovits
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +72,19 @@ def _run(arguments: argparse.Namespace) -> None:
     compute = _compute(recipe)
     minutes = arguments.minutes / (2 if arguments.part == "all" else 1)
     if arguments.part in ("all", "sovits"):
-        train_base_sovits(data, chosen, recipe, output / "sovits", minutes, compute)
+        train_base_sovits(data, chosen, recipe, output / "sovits", _deadline(minutes), compute)
     if arguments.part in ("all", "gpt"):
-        train_base_gpt(data, chosen, recipe, output / "gpt", minutes, compute)
+        train_base_gpt(data, chosen, recipe, output / "gpt", _deadline(minutes), compute)
     if arguments.export is not None:
         export_base(output, arguments.export)
+
+
+def _deadline(minutes: float) -> Deadline:
+    """Return a deadline that SIGINT and SIGTERM bring forward."""
+    deadline = Deadline(minutes)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: deadline.bring_forward())
+    return deadline
 
 
 def _recipe(arguments: argparse.Namespace) -> BaseRecipe:

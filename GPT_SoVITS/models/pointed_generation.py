@@ -60,12 +60,14 @@ class _Walk:
         self.place, self.rested = 0, 0
         self.eos = model.config.eos
         self.limit = min(options.early_stop_codes or MAX_STEPS, MAX_STEPS)
-        self.cache = KeyValueCache(model.h, 1, phones.shape[1] + self.limit)
+        self.cache = KeyValueCache(model.h, 1, phones.shape[1] + self.limit + 1)
 
     def run(self, progress: Progress | None) -> Generation:
         """Generate until the end token, the end of the text or a limit."""
         options = self.options
-        hidden = self._stack(self.embedded, visibility(self.last + 1, 0, self.embedded.device))
+        start = torch.tensor([self.eos], device=self.plain.device)  # the end token also begins
+        first = torch.cat([self.embedded, self._embedded(start, 0)], dim=1)
+        hidden = self._stack(first, visibility(self.last + 1, 1, first.device))
         codes: list[Tensor] = []
         ended = False
         while len(codes) < self.limit:
@@ -77,11 +79,15 @@ class _Walk:
             self._move(hidden, code)
             if progress is not None and len(codes) % options.progress_every == 0:
                 progress(len(codes))
-            place = torch.tensor([[self.place]], device=code.device)
-            read = self.model.pointer.read(self.plain, place)
-            hidden = self._stack(self.model.embed_codes(code[None], len(codes) - 1) + read, None)
+            hidden = self._stack(self._embedded(code, len(codes)), None)
         sequence = torch.cat(codes) if codes else torch.zeros(0, dtype=torch.int64, device=self.plain.device)
         return Generation(sequence, 0, 0, ended)
+
+    def _embedded(self, code: Tensor, position: int) -> Tensor:
+        """Return [1, 1, C] for a code int64 [1], with what the pointer reads."""
+        place = torch.tensor([[self.place]], device=code.device)
+        read: Tensor = self.model.pointer.read(self.plain, place)
+        return self.model.embed_codes(code[None], position) + read
 
     def _stack(self, x: Tensor, mask: Tensor | None) -> Tensor:
         out: Tensor = self.model.h(x, mask, self.cache)
@@ -104,5 +110,6 @@ class _Walk:
         step = int(torch.multinomial(chances, 1, generator=self.generator))
         if self.rested >= LONGEST_REST_CODES:
             step = max(step, 1)
-        self.rested = 0 if step else self.rested + 1
-        self.place = min(self.place + step, self.last)
+        place = min(self.place + step, self.last)
+        self.rested = self.rested + 1 if place == self.place else 0
+        self.place = place

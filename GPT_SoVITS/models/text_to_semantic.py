@@ -155,14 +155,14 @@ class TextToSemantic(nn.Module):
         places = self.pointer.aligner(phones, phones_lengths, codes, codes_lengths)
         plain = self.ar_text_embedding(phones)
         text = self.embed_text(phones, plain.new_zeros(rows, self.config.bert_channels, size))
-        spoken = self.embed_codes(codes) + self.pointer.read(plain, places)
-        hidden = torch.cat([padding_mask_right(phones_lengths, size), padding_mask_right(codes_lengths, length)], dim=1)
-        mask = visibility(size, length, phones.device) & ~hidden[:, None, None, :]
-        # The text's last place predicts the first code, wherever the padding begins.
-        out = self.h(torch.cat([text, spoken], dim=1), mask)
-        last = out.gather(1, (phones_lengths - 1)[:, None, None].expand(-1, 1, out.shape[2]))
-        states = torch.cat([last, out[:, size:]], dim=1)  # [B, T + 1, C]
+        # Beyond its end a text reads as nothing, as it does when it is spoken alone.
+        present = plain.masked_fill(padding_mask_right(phones_lengths, size)[:, :, None], 0.0)
+        begun = F.pad(codes, (1, 0), value=self.config.eos)  # the end token also begins
+        spoken = self.embed_codes(begun) + self.pointer.read(present, F.pad(places, (1, 0)))
         valid = ~padding_mask_right(codes_lengths + 1, length + 1)
+        hidden = torch.cat([padding_mask_right(phones_lengths, size), ~valid], dim=1)
+        mask = visibility(size, length + 1, phones.device) & ~hidden[:, None, None, :]
+        states = self.h(torch.cat([text, spoken], dim=1), mask)[:, size:]  # [B, T + 1, C]
         targets = F.pad(codes, (0, 1), value=self.config.eos)
         code_loss = F.cross_entropy(self.ar_predict_layer(states[valid]), targets[valid])
         moves = torch.diff(places, dim=1, prepend=places.new_zeros(rows, 1)).clamp(max=LARGEST_STEP)

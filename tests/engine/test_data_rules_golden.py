@@ -29,6 +29,7 @@ from GPT_SoVITS.training.sovits_data import (
     sovits_batches,
 )
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
+from tests.engine.classic_family import classic_family
 from tests.engine.golden import golden_file
 
 HEADER_BYTES = 44
@@ -159,7 +160,7 @@ def test_semantic_clips_are_kept_and_repeated_as_in_public(rules: dict[str, Any]
 
 def test_learning_rates_and_optimisers_are_the_public_ones() -> None:
     expected = json.loads(golden_file("vectors/s2_lr.json").read_text(encoding="utf-8"))
-    nano = family("nano")
+    nano = classic_family()
     sizes = replace(
         nano.sovits,
         hidden_channels=32,

@@ -17,7 +17,7 @@ class BaseRecipe:
     codebook_directions: int = 192
     """Principal directions that the codebook's centres are kept in."""
     sovits: Schedule = field(
-        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=3000, warmup_updates=100, batch_codes=800)
+        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=6000, warmup_updates=100, batch_codes=400)
     )
     gpt: Schedule = field(default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=3000, warmup_updates=200))
     validation_items: int = 48

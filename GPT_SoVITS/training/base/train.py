@@ -30,7 +30,23 @@ SAMPLES = "samples"
 _SAMPLES_AN_EPOCH = 3
 _LEVEL_ITEMS = 200
 _ENDLESS = 10_000
-_SAVE_EVERY_S = 120.0
+_SAVE_EVERY_S = 60.0
+
+
+class Deadline:
+    """A time in minutes from now, which can be brought forward to this moment."""
+
+    def __init__(self, minutes: float) -> None:
+        self._ends = time.monotonic() + 60 * minutes
+
+    def bring_forward(self) -> None:
+        """Let the time be up now."""
+        self._ends = time.monotonic()
+
+    @property
+    def reached(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._ends
 
 
 class _TimeIsUpError(Exception):
@@ -83,9 +99,9 @@ def note_validation(folder: Path, epoch: int, updates: int, losses: dict[str, fl
 
 
 def train_base_sovits(
-    data: Prepared, family: Family, recipe: BaseRecipe, folder: Path, minutes: float, compute: Compute
+    data: Prepared, family: Family, recipe: BaseRecipe, folder: Path, deadline: Deadline, compute: Compute
 ) -> SovitsModel:
-    """Train the semantic-to-waveform model for so many minutes, from its last checkpoint on."""
+    """Train the semantic-to-waveform model until a deadline, from its last checkpoint on."""
     torch.manual_seed(recipe.seed)
     model = SovitsModel(family.sovits, family.audio)
     install_codebook(model, data.codebook)
@@ -94,20 +110,20 @@ def train_base_sovits(
     _set_levels(model, data.training)
     kept_out = _spread(data.validation, recipe.validation_items)
     trainee = BaseSovits(model, data.training, kept_out, recipe.sovits, compute)
-    _train(trainee, folder, minutes)
+    _train(trainee, folder, deadline)
     return model.eval()
 
 
 def train_base_gpt(
-    data: Prepared, family: Family, recipe: BaseRecipe, folder: Path, minutes: float, compute: Compute
+    data: Prepared, family: Family, recipe: BaseRecipe, folder: Path, deadline: Deadline, compute: Compute
 ) -> TextToSemantic:
-    """Train the text-to-semantic model for so many minutes, from its last checkpoint on."""
+    """Train the text-to-semantic model until a deadline, from its last checkpoint on."""
     torch.manual_seed(recipe.seed)
     model = TextToSemantic(family.gpt)
     model.pointer.aligner.emission.copy_(data.emission)
     kept_out = _spread(data.validation, recipe.validation_items)
     trainee = BaseGpt(model, gpt_items(data.training), gpt_items(kept_out), recipe.gpt, compute)
-    _train(trainee, folder, minutes)
+    _train(trainee, folder, deadline)
     return model.eval()
 
 
@@ -124,13 +140,12 @@ def _spread(items: Sequence[AcousticItem], count: int) -> list[AcousticItem]:
     return [items[index * len(items) // count] for index in range(min(count, len(items)))] if items else []
 
 
-def _train(trainee: BaseSovits | BaseGpt, folder: Path, minutes: float) -> None:
+def _train(trainee: BaseSovits | BaseGpt, folder: Path, deadline: Deadline) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     trainee.folder = folder
-    ends = time.monotonic() + 60 * minutes
 
     def progress(done: int, total: int, note: str) -> None:
-        if time.monotonic() >= ends:
+        if deadline.reached:
             raise _TimeIsUpError
         if done % 50 == 0:
             logger.info("%s: step %d, %s", folder.name, done, note)

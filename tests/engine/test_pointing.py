@@ -1,0 +1,133 @@
+"""Reading a text in step with its codes: the aligner, the pointer, and generation by them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jiwer
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from GPT_SoVITS.devices import choose_compute
+from GPT_SoVITS.families import FAMILIES, FamilyName
+from GPT_SoVITS.models.aligner import LARGEST_STEP, PhoneAligner, best_paths
+from GPT_SoVITS.models.semantic_generation import GenerationOptions, SemanticText
+from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.sampling import SamplingOptions
+from GPT_SoVITS.training.base.alignment import fit_aligner
+from GPT_SoVITS.training.direct_trainer import Schedule
+from GPT_SoVITS.training.gpt_data import GptItem
+from GPT_SoVITS.training.pointed_trainer import PointedTrainee
+
+SMALL = replace(
+    FAMILIES[FamilyName.NANO].gpt, embedding_dim=48, hidden_dim=48, head=2, n_layer=2, ffn_dim=96, p_dropout=0.0
+)
+
+
+def _spoken(seed: int) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+    """Return phones, codes and the place of each code's phone, of a language where phone p sounds as 2 p or 2 p + 1."""
+    generator = torch.Generator().manual_seed(seed)
+    phones = torch.randint(10, 40, (8,), generator=generator)
+    lengths = torch.randint(1, 5, (8,), generator=generator)
+    places = torch.arange(8).repeat_interleave(lengths)
+    codes = 2 * phones[places] + torch.randint(0, 2, places.shape, generator=generator)
+    return phones, codes, places.tolist()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 10_000), st.booleans())
+def test_a_path_never_falls_and_never_leaps(phones: int, codes: int, seed: int, open_end: bool) -> None:
+    scores = torch.randn(1, codes, phones, generator=torch.Generator().manual_seed(seed))
+    path = best_paths(scores, torch.tensor([phones]), torch.tensor([codes]), open_end=open_end)[0]
+    assert path.shape == (codes,)
+    assert 0 <= int(path[0]) <= LARGEST_STEP
+    assert int(path.max()) < phones
+    steps = path.diff()
+    assert ((steps >= 0) & (steps <= LARGEST_STEP)).all()
+    if not open_end and codes > phones:
+        assert int(path[-1]) >= phones - 1 - LARGEST_STEP
+
+
+def test_padding_does_not_change_a_path() -> None:
+    scores = torch.randn(1, 20, 7, generator=torch.Generator().manual_seed(3))
+    alone = best_paths(scores[:, :15, :5], torch.tensor([5]), torch.tensor([15]))
+    padded = best_paths(scores, torch.tensor([5]), torch.tensor([15]))
+    assert torch.equal(alone[0], padded[0, :15])
+    assert (padded[0, 15:] == padded[0, 14]).all()
+
+
+def test_an_aligner_that_listened_to_a_corpus_finds_the_phones() -> None:
+    corpus = [_spoken(seed) for seed in range(60)]
+    aligner = PhoneAligner(50, 100)
+    fit_aligner(aligner, [phones for phones, _, _ in corpus], [codes for _, codes, _ in corpus])
+    right = total = 0
+    for phones, codes, places in (_spoken(seed) for seed in range(100, 110)):
+        found = aligner(phones[None], torch.tensor([8]), codes[None], torch.tensor([len(codes)]))[0].tolist()
+        # Two equal phones side by side cannot be told apart.
+        right += sum(int(phones[a]) == int(phones[b]) for a, b in zip(found, places, strict=True))
+        total += len(places)
+    assert right / total > 0.95
+
+
+@pytest.fixture(scope="module")
+def trained() -> TextToSemantic:
+    torch.manual_seed(0)
+    model = TextToSemantic(SMALL)
+    corpus = [_spoken(seed) for seed in range(1000, 1600)]
+    fit_aligner(model.pointer.aligner, [phones for phones, _, _ in corpus], [codes for _, codes, _ in corpus])
+    items = [GptItem(str(n), phones, codes, len(codes) / 25) for n, (phones, codes, _) in enumerate(corpus)]
+    schedule = Schedule(learning_rate=3e-3, total_updates=200, warmup_updates=10, batch_codes=300)
+    trainee = PointedTrainee(model, items[8:], items[:8], schedule, choose_compute("cpu"))
+    first = trainee.train(0, 0, trainee.batches(0)[0])
+    updates = (items for epoch in range(6) for items in trainee.batches(epoch))
+    for _, batch in zip(range(200), updates, strict=False):
+        last = trainee.train(0, 0, batch)
+    assert last["total"] < first["total"] / 3
+    trainee.finish(6)
+    return model
+
+
+def _generate(model: TextToSemantic, phones: torch.Tensor, seed: int) -> torch.Tensor:
+    text = SemanticText(phones, torch.zeros(SMALL.bert_channels, len(phones)))
+    options = GenerationOptions(SamplingOptions(top_k=1), 200)
+    made = model.generate(text, None, options, generator=torch.Generator().manual_seed(seed))
+    assert made.ended
+    return made.codes
+
+
+def test_every_phone_is_said_once_and_in_order(trained: TextToSemantic) -> None:
+    errors = total = 0.0
+    for seed in range(200, 210):
+        phones, _, _ = _spoken(seed)
+        said = torch.unique_consecutive(_generate(trained, phones, seed) // 2).tolist()
+        wanted = torch.unique_consecutive(phones).tolist()
+        errors += jiwer.wer(" ".join(map(str, wanted)), " ".join(map(str, said))) * len(wanted)
+        total += len(wanted)
+    assert errors / total < 0.25
+
+
+def test_a_seed_repeats_itself(trained: TextToSemantic) -> None:
+    phones, _, _ = _spoken(7)
+    assert torch.equal(_generate(trained, phones, 3), _generate(trained, phones, 3))
+
+
+def test_an_untrained_pointer_still_comes_to_an_end() -> None:
+    torch.manual_seed(0)
+    model = TextToSemantic(SMALL).eval()
+    text = SemanticText(torch.randint(10, 40, (6,)), torch.zeros(1, 6))
+    made = model.generate(text, None, GenerationOptions(early_stop_codes=400))
+    assert made.codes.numel() <= 400
+
+
+def test_padding_changes_no_loss() -> None:
+    torch.manual_seed(0)
+    model = TextToSemantic(SMALL).eval()
+    phones, codes, _ = _spoken(1)
+    lengths = torch.tensor([8]), torch.tensor([len(codes)])
+    alone = model.pointed_losses(phones[None], lengths[0], codes[None], lengths[1])
+    wide_phones = torch.nn.functional.pad(phones[None], (0, 5))
+    wide_codes = torch.nn.functional.pad(codes[None], (0, 9), value=SMALL.eos)
+    padded = model.pointed_losses(wide_phones, lengths[0], wide_codes, lengths[1])
+    assert torch.allclose(alone.loss, padded.loss, atol=1e-4)
