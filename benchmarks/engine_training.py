@@ -151,10 +151,18 @@ def _speaker_times(chosen: Family, models_dir: str, clip: Samples, device: torch
 
 
 def _pair(what: str, times: Times) -> list[Row]:
-    return [
+    rows = [
         Row(f"{what}, cold", times.cold_s, "s"),
         Row(f"{what}, warm", times.warm_s / CLIP_S, "s a second of audio"),
     ]
+    _tell(rows)
+    return rows
+
+
+def _tell(rows: Sequence[Row]) -> None:
+    """Print measurements at once: a full-size family takes minutes on a CPU."""
+    for row in rows:
+        print(f"{row.what}: {row.value:.3g} {row.unit}", flush=True)
 
 
 def training_rows(chosen: Family, clips: Sequence[Samples], batch_size: int, steps: int, compute: Compute) -> list[Row]:
@@ -167,8 +175,9 @@ def training_rows(chosen: Family, clips: Sequence[Samples], batch_size: int, ste
     ):
         step = partial(_step, trainee, itertools.count(1), list(range(batch_size)))
         times = timed(step, step, steps, compute.device)
-        rows.append(Row(f"{chosen.name}: {what} training step of {batch_size}, cold", times.cold_s, "s"))
-        rows.append(Row(f"{chosen.name}: {what} training step of {batch_size}, warm", times.warm_s, "s"))
+        name = f"{chosen.name}: {what} training step of {batch_size}"
+        rows += [Row(f"{name}, cold", times.cold_s, "s"), Row(f"{name}, warm", times.warm_s, "s")]
+        _tell(rows[-2:])
     return rows
 
 

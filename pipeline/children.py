@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +27,7 @@ from GPT_SoVITS.text.dictionary import Reading
 from pipeline.context import Cancelled, Dropped, StepContext
 from pipeline.plan import Feed, Inputs, Item, StepPlan
 from pipeline.protocol import ArtifactRecord, Message, MessageType, artifact_from, decode_message, encode
-from pipeline.steps import STEP_BY_NAME, JobConfig, StepName
+from pipeline.steps import CHARACTER_ITEM, STEP_BY_NAME, JobConfig, StepName
 from pipeline.worker import CANCELLED, DONE, guarded, open_channel
 
 logger = logging.getLogger(__name__)
@@ -47,29 +47,30 @@ class ChildSpec:
     scratch: str
     config: JobConfig
     items: tuple[Item, ...]
+    readings: tuple[Reading, ...] = ()
+    voice: tuple[ArtifactRecord, ...] = ()
+    """What earlier steps made of the whole character."""
     rank: int = 0
     count: int = 1
     rendezvous: str = ""
     """Where children that train together meet; empty for shards, which know nothing of each other."""
-    readings: tuple[Reading, ...] = ()
 
 
 def child_specs(context: StepContext, count: int) -> list[ChildSpec]:
     """Return specs for so many children of a step, all with all stale items."""
-    return [
-        ChildSpec(
-            context.plan.step.name,
-            context.character,
-            str(context.root),
-            str(context.scratch),
-            context.inputs.config,
-            context.plan.stale,
-            rank,
-            count,
-            readings=tuple(context.inputs.readings),
-        )
-        for rank in range(count)
-    ]
+    inputs = context.inputs
+    spec = ChildSpec(
+        context.plan.step.name,
+        context.character,
+        str(context.root),
+        str(context.scratch),
+        inputs.config,
+        context.plan.stale,
+        tuple(inputs.readings),
+        tuple(record for (_, item), record in inputs.artifacts.items() if item == CHARACTER_ITEM),
+        count=count,
+    )
+    return [replace(spec, rank=rank) for rank in range(count)]
 
 
 def run_children(context: StepContext, specs: Sequence[ChildSpec], threads: int) -> None:
@@ -233,7 +234,8 @@ def main() -> int:
     channel = open_channel()
     spec = decode_spec(sys.stdin.readline())
     plan = StepPlan(STEP_BY_NAME[spec.step], spec.items, frozenset(), blocked=False)
-    inputs = Inputs(spec.config, (), {}, readings=spec.readings)
+    artifacts = {(record.step, record.item): record for record in spec.voice}
+    inputs = Inputs(spec.config, (), {}, artifacts, spec.readings)
     context = StepContext(Path(spec.root), spec.character, inputs, plan, Path(spec.scratch), channel)
     return guarded(lambda: _work(spec, context), channel)
 
@@ -270,9 +272,14 @@ def decode_spec(line: str) -> ChildSpec:
         Item(**{**item, "step": StepName(item["step"]), "feeds": tuple(Feed(**feed) for feed in item["feeds"])})
         for item in raw["items"]
     )
-    readings = tuple(Reading(**reading) for reading in raw["readings"])
-    config = JobConfig(**raw["config"])
-    return ChildSpec(**{**raw, "step": StepName(raw["step"]), "config": config, "items": items, "readings": readings})
+    parts = {
+        "step": StepName(raw["step"]),
+        "config": JobConfig(**raw["config"]),
+        "items": items,
+        "readings": tuple(Reading(**reading) for reading in raw["readings"]),
+        "voice": tuple(artifact_from(record) for record in raw["voice"]),
+    }
+    return ChildSpec(**{**raw, **parts})
 
 
 if __name__ == "__main__":

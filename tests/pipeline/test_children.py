@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from GPT_SoVITS.errors import ModelMissingError
+from GPT_SoVITS.text.dictionary import Reading
 from pipeline.children import ChildSpec, decode_spec
 from pipeline.context import Cancelled
 from pipeline.plan import Feed, Item
-from pipeline.protocol import MessageType, TranscriptEdit, encode
+from pipeline.protocol import ArtifactRecord, MessageType, OutputFile, TranscriptEdit, encode
 from pipeline.shards import processes_for
 from pipeline.steps import LIST_ITEM, JobConfig, JobKind, StepName
 from tests.pipeline.conftest import Character
@@ -71,13 +72,18 @@ def _children() -> list[psutil.Process]:
 
 
 def test_shards_write_the_same_bytes_as_one_process(processed: Any, new_log: Callable[..., Any]) -> None:
+    # given a word that the user's dictionary reads in its own way
+    processed.readings = (Reading("Asterisk", "en", "Z UW1 Z UW1"),)
     whole = _make_features(processed, new_log)
+    assert b"Z UW1 Z UW1" in whole["2-name2text.txt"]
+    # when the clips are made in two processes
     processed.configure(feature_processes=2)
     log = new_log(_stop_at(StepName.TRAIN_SOVITS))
     with pytest.raises(Cancelled):
         processed.run(JobKind.TRAIN, log)
     experiment = processed.root / "experiments" / processed.name
     divided = {str(p.relative_to(experiment)): p.read_bytes() for p in sorted(experiment.rglob("*")) if p.is_file()}
+    # then every byte is the same
     assert list(divided) == list(whole)
     assert divided == whole
     # and reports and progress are those of one step
@@ -137,7 +143,10 @@ def test_the_number_of_processes_follows_wish_clips_and_machine(monkeypatch: pyt
     assert 1 <= processes_for(JobConfig(), 1000) <= 8
 
 
-def test_a_spec_survives_its_journey(processed: Any, tmp_path: Path) -> None:
+def test_a_spec_survives_its_journey(tmp_path: Path) -> None:
     item = Item(StepName.TRAIN_GPT, "声音", "hash", (Feed("一.wav", "1"),))
-    spec = ChildSpec(StepName.TRAIN_GPT, "爱丽丝 😀", str(tmp_path), "scratch", JobConfig(), (item,), 1, 2, "meet here")
+    voice = ArtifactRecord(StepName.TRAIN_SOVITS, "voice", "hash", "made", (OutputFile("models/a.pth", 1, 2, "3"),))
+    readings = (Reading("重庆", "zh", "chong2 qing4"),)
+    work = (StepName.TRAIN_GPT, "爱丽丝 😀", str(tmp_path), "scratch", JobConfig(), (item,))
+    spec = ChildSpec(*work, readings, (voice,), 1, 2, "meet here")
     assert decode_spec(encode(spec)) == spec
