@@ -17,7 +17,7 @@ import psutil
 import pytest
 import requests
 from litestar.testing import TestClient
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from daemon import events
@@ -131,6 +131,12 @@ def test_a_websocket_tells_the_same(followed: Server) -> None:
         socket.recv(timeout=5)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
+
+
+@pytest.mark.parametrize("query", ["?after=x", "?after=-5", "?job=zz"])
+def test_a_websocket_from_nowhere_is_refused(followed: Server, query: str) -> None:
+    with pytest.raises(InvalidStatus), connect(f"{followed.url.replace('http', 'ws')}/events/ws{query}"):
+        pass
 
 
 def test_many_clients_miss_nothing_and_a_quiet_server_costs_nothing(followed: Server) -> None:
