@@ -2,6 +2,7 @@
 
 * No prompt, and no repetition penalty: the pointer, which never goes back, is what keeps the text in order.
 * The end token is impossible while more than two phones are unspoken.
+* The temperature counts seven tenths: a small model gives too much to tokens that do not fit.
 * A pointer that rests for a second is pushed on; one that rests on the last phone ends the sequence.
 """
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 LONGEST_REST_CODES = 25
 """A phone lasts a second at most."""
 UNSPOKEN_AT_END = 2
-_STEP_TEMPERATURE = 0.7
+TEMPERATURE_SHARE = 0.7
 
 
 def generate_pointed(
@@ -98,7 +99,11 @@ class _Walk:
         logits = self.model.ar_predict_layer(hidden[:, 0]).float()
         if self.last - self.place > UNSPOKEN_AT_END:
             logits = logits[:, : self.eos]
-        options: SamplingOptions = replace(self.options.sampling, repetition_penalty=1.0)
+        options: SamplingOptions = replace(
+            self.options.sampling,
+            temperature=TEMPERATURE_SHARE * self.options.sampling.temperature,
+            repetition_penalty=1.0,
+        )
         # Noise and steps are drawn on the CPU: a seed then means the same on every device.
         noise = torch.empty(logits.shape).exponential_(generator=self.generator).to(logits.device)
         return sample(logits, torch.zeros_like(logits, dtype=torch.bool), options, noise)
@@ -106,7 +111,7 @@ class _Walk:
     def _move(self, hidden: Tensor, code: Tensor) -> None:
         """Let the pointer follow the code that was chosen."""
         logits = self.model.pointer.step_logits(hidden, self.model.ar_audio_embedding(code[None]))[0, 0]
-        chances = (logits.float().cpu() / _STEP_TEMPERATURE).softmax(dim=-1)
+        chances = (logits.float().cpu() / TEMPERATURE_SHARE).softmax(dim=-1)
         step = int(torch.multinomial(chances, 1, generator=self.generator))
         if self.rested >= LONGEST_REST_CODES:
             step = max(step, 1)
