@@ -47,6 +47,11 @@ _VOICE: dict[str, Any] = {
     "sovits_model_path": f"characters/{NAME}/models/{NAME}-5f0c9a1e_e50_s400.pth",
     "gpt_model_path": f"characters/{NAME}/models/{NAME}-77ab01cd-e15.ckpt", "on_disk": True,
 }  # fmt: skip
+_BATCH: dict[str, Any] = {
+    "batch_id": "5d3c2a9e5b714d6e8a1b2c3d4e5f6073", "character_name": NAME, "status": "running", "format": "mp3",
+    "created_at": _AT, "done": 1, "failed": 0, "total": 2,
+}  # fmt: skip
+_MODEL = {"object": "model", "id": "tts-1", "created": 0, "owned_by": "sovits-daemon"}
 
 EXAMPLES: dict[str, Any] = {
     "ErrorBody": {"status_code": 404, "detail": f"character '{NAME}' does not exist"},
@@ -80,6 +85,42 @@ EXAMPLES: dict[str, Any] = {
         "inference_id": "0f3c2a9e5b714d6e8a1b2c3d4e5f6071", "character_name": NAME, "target_text": "你好，世界",
         "status": "completed", "created_at": _AT, "completed_at": _LATER,
         "output_path": "inference/hello_0f3c2a9e5b714d6e8a1b2c3d4e5f6071.wav", "error_message": None, "progress": 100.0,
+    },
+    "Alive": {"status": "ok"},
+    "Readiness": {
+        "ready": False,
+        "parts": [
+            {"name": "database", "ready": True, "said": "revision 0004", "remedy": ""},
+            {"name": "daemon", "ready": False, "said": "not running", "remedy": "systemctl start sovits-daemon"},
+        ],
+    },
+    "BatchBody": {"texts": ["你好。", "再见。"], "character_name": NAME, "speed": 1.1, "format": "mp3"},
+    "BatchInfo": _BATCH,
+    "BatchDetail": {
+        **_BATCH,
+        "items": [
+            {
+                "inference_id": "0f3c2a9e5b714d6e8a1b2c3d4e5f6071", "name": "0001", "text": "你好。",
+                "status": "completed", "error_message": None,
+            },
+            {
+                "inference_id": "7b1c2a9e5b714d6e8a1b2c3d4e5f6072", "name": "0002", "text": "再见。",
+                "status": "running", "error_message": None,
+            },
+        ],
+    },
+    "SpeechBody": {"model": "tts-1", "input": "你好，世界。", "voice": NAME, "response_format": "mp3"},
+    "Model": _MODEL,
+    "ModelList": {"object": "list", "data": [_MODEL]},
+    "SpeechVoiceList": {
+        "object": "list",
+        "data": [{"object": "audio.voice", "id": NAME, "name": NAME, "created_at": 1_767_602_000}],
+    },
+    "OpenAiError": {
+        "error": {
+            "message": f"character '{NAME}' does not exist", "type": "not_found_error", "param": None,
+            "code": "not_found",
+        }
     },
     "JobInfo": _JOB,
     "JobPage": {"jobs": [_JOB]},

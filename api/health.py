@@ -42,7 +42,7 @@ class Readiness(Answer):
     parts: list[CheckedPart]
 
 
-@get("/healthz", tags=("service",), sync_to_thread=False)
+@get("/healthz", operation_id="showHealth", tags=("service",), sync_to_thread=False)
 def healthz() -> Alive:
     """Tell that this API process answers; nothing else is looked at."""
     return Alive(status="ok")
@@ -50,6 +50,7 @@ def healthz() -> Alive:
 
 @get(
     "/readyz",
+    operation_id="showReadiness",
     tags=("service",),
     sync_to_thread=True,
     responses={503: ResponseSpec(Readiness, description="something is missing", generate_examples=False)},
@@ -64,7 +65,7 @@ def readyz(unchecked_world: UncheckedWorld) -> Response[Readiness]:
     return Response(answer, status_code=200 if answer.ready else 503)
 
 
-@get("/metrics", tags=("service",), sync_to_thread=True, media_type=MediaType.TEXT)
+@get("/metrics", operation_id="showMetrics", tags=("service",), sync_to_thread=True, media_type=MediaType.TEXT)
 def metrics(unchecked_world: UncheckedWorld) -> Response[bytes]:
     """Return the figures of the service and its requests in the text format of Prometheus."""
     service = CollectorRegistry(auto_describe=False)

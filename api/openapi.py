@@ -67,6 +67,8 @@ def complete(document: Document) -> Document:
     for path, method, operation in operations(done):
         _add_errors(path, method, operation)
         _add_not_modified(method, operation)
+        if operation["operationId"] == "createSpeech":
+            operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
         for _, media in media_types(operation):
             _add_example(media)
     _constrain(schemas)
