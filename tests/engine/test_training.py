@@ -69,7 +69,7 @@ def _gpt(tiny: Family) -> GptTrainee:
     for number in range(8):
         phones = torch.randint(1, 300, (10 + number,), generator=generator)
         items.append(GptItem(str(number), phones, torch.randint(0, 1024, (30 + number,), generator=generator), 1.2))
-    recipe = replace(gpt_recipe(tiny), small_set=1)
+    recipe = replace(gpt_recipe(tiny), small_set=1, batches_per_update=1)
     torch.manual_seed(1)
     return GptTrainee(TextToSemantic(tiny.gpt), items, GptSetup(tiny, recipe, choose_compute("cpu"), 2))
 
