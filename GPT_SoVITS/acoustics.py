@@ -145,7 +145,7 @@ def _envelope(wave: Tensor, pitch_hz: Tensor) -> Tensor:
     parts = []
     width = 1600
     cut = _cut(wave, pitch_hz.shape[0], FRAME_SAMPLES, width)
-    for piece, hz in zip(cut.split(512), pitch_hz.split(512), strict=True):
+    for piece, hz in zip(torch.split(cut, 512), torch.split(pitch_hz, 512), strict=True):
         parts.append(_smooth_envelope(piece, hz.clamp(min=LOWEST_HZ)) @ band_weights().T)
     return torch.cat(parts).T.contiguous()
 
@@ -167,7 +167,8 @@ def _smooth_envelope(cut: Tensor, pitch_hz: Tensor) -> Tensor:
         1 - 2 * _SMOOTHING_COMPENSATION + 2 * _SMOOTHING_COMPENSATION * torch.cos(2 * math.pi * turns)
     )
     cepstrum = torch.fft.irfft(smooth.log().to(torch.complex64), FFT_SAMPLES)
-    return 0.5 * torch.fft.rfft(cepstrum * lifter).real
+    envelope: Tensor = 0.5 * torch.fft.rfft(cepstrum * lifter).real
+    return envelope
 
 
 def _box_smoothed(power: Tensor, bins: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ class SovitsConfig:
     discriminator_wave_channels: tuple[int, ...] = (16, 64, 256, 1024, 1024, 1024)
     """Output channels of the six convolutions of the waveform discriminator."""
     discriminator_wave_groups: tuple[int, ...] = (1, 4, 16, 64, 256, 1)
-    decoder: str = Decoder.HIFI_GAN
+    decoder: str = Decoder.HIFI_GAN.value
     harmonic_channels: int = 256
     """Width of the harmonic decoder."""
     harmonic_layers: int = 6
@@ -162,7 +162,7 @@ _NANO = Family(
         gin_channels=128,
         posterior_layers=0,
         flow_blocks=0,
-        decoder=Decoder.HARMONIC,
+        decoder=Decoder.HARMONIC.value,
         harmonic_channels=256,
         harmonic_layers=6,
     ),

@@ -93,7 +93,7 @@ STEPS: tuple[Step, ...] = (
     Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.EXTRACT_SPEAKER_VECTORS, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
-    Step(StepName.EXTRACT_SEMANTIC_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
+    Step(StepName.EXTRACT_SEMANTIC_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.TRAIN_SOVITS, JobKind.TRAIN, Scope.CHARACTER, 2, ("family", "batch_size", "epochs_s2", "seed")),
     Step(StepName.TRAIN_GPT, JobKind.TRAIN, Scope.CHARACTER, 2, ("family", "batch_size", "epochs_s1", "seed", "dpo")),
 )

@@ -9,8 +9,8 @@ from GPT_SoVITS.training.direct_trainer import Schedule
 
 SMALL_SET = 100
 """The public loaders repeat sets of fewer items."""
-SOVITS_BATCHES_PER_EPOCH = 5
-GPT_BATCHES_PER_EPOCH = 8
+SOVITS_BATCHES_PER_EPOCH = 2
+GPT_BATCHES_PER_EPOCH = 6
 """Updates of an epoch of a direct family at least; a minute of speech is gone through several times for them."""
 
 
@@ -72,10 +72,10 @@ def gpt_recipe(family: Family, *, preference: bool = False) -> GptRecipe:
 def sovits_schedule(epochs: int) -> Schedule:
     """Return how a direct family's semantic-to-waveform model learns a voice from its base in so many epochs."""
     return Schedule(
-        learning_rate=2e-4,
+        learning_rate=4e-4,
         total_updates=epochs * SOVITS_BATCHES_PER_EPOCH,
         warmup_updates=10,
-        batch_codes=500,
+        batch_codes=400,
         least_batches=SOVITS_BATCHES_PER_EPOCH,
     )
 
@@ -83,10 +83,10 @@ def sovits_schedule(epochs: int) -> Schedule:
 def gpt_schedule(epochs: int) -> Schedule:
     """Return how a text-to-semantic model with a pointer learns a voice from its base in so many epochs."""
     return Schedule(
-        learning_rate=1e-4,
+        learning_rate=2e-4,
         total_updates=epochs * GPT_BATCHES_PER_EPOCH,
         warmup_updates=10,
-        batch_codes=500,
+        batch_codes=400,
         least_batches=GPT_BATCHES_PER_EPOCH,
     )
 
