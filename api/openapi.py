@@ -68,7 +68,7 @@ def complete(document: Document) -> Document:
         _add_errors(path, method, operation)
         _add_not_modified(method, operation)
         if operation["operationId"] == "createSpeech":
-            operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+            operation["responses"]["200"]["content"]["text/event-stream"] = {}
         for _, media in media_types(operation):
             _add_example(media)
     _constrain(schemas)

@@ -275,7 +275,7 @@ def test_a_sentence_is_queued_listed_and_downloaded(client: TestClient, voiced: 
         ({"target_text": ""}, "target_text"),
         ({"target_language": "Klingon"}, "target_language"),
         ({"ref_audio": "/etc/passwd"}, "ref_audio"),
-        ({"speed": 2}, "speed"),
+        ({"pitch": 2}, "pitch"),
     ],
 )
 def test_a_sentence_that_cannot_be_spoken_is_refused(
