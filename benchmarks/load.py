@@ -143,8 +143,8 @@ def main() -> None:
 
 @contextmanager
 def _running(service: Service) -> Iterator[Service]:
-    service.start()
     try:
+        service.start()
         yield service
     finally:
         if service.process is not None and service.process.poll() is None:
