@@ -140,7 +140,7 @@ def _lightning(path: Path, model: TextToSemantic) -> None:
 
 
 def test_a_lightning_training_state_is_read(tmp_path: Path) -> None:
-    small = replace(NANO.gpt, embedding_dim=32, hidden_dim=32, head=2, n_layer=1, ffn_dim=64)
+    small = replace(FAMILIES[FamilyName.V2].gpt, embedding_dim=32, hidden_dim=32, head=2, n_layer=1, ffn_dim=64)
     model, path = TextToSemantic(small), tmp_path / "epoch=7-step=60.ckpt"
     _lightning(path, model)
     state, config, info = read_gpt_weights(path, training_state=True)
