@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from GPT_SoVITS.checkpoint_settings import rebuilt
 from GPT_SoVITS.errors import CheckpointError
-from GPT_SoVITS.families import FAMILIES, Family, FamilyName
+from GPT_SoVITS.families import FAMILIES, Decoder, Family, FamilyName
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,7 +113,9 @@ def family_of(path: Path, state: Mapping[str, Tensor], settings: Mapping[str, An
         raise _unsupported(path, str(said) if said in _UNSUPPORTED else "v3 or v4")
     if said == FamilyName.NANO:
         nano = FAMILIES[FamilyName.NANO]
-        return replace(nano, sovits=rebuilt(nano.sovits, settings.get("sovits"), path))
+        # Files from before the harmonic decoder do not name theirs.
+        older = replace(nano.sovits, decoder=Decoder.HIFI_GAN.value)
+        return replace(nano, sovits=rebuilt(older, settings.get("sovits"), path))
     pro = next((name for name in MARKS if name in (outside.model, said)), None)
     if pro is not None:
         return FAMILIES[pro]

@@ -116,13 +116,13 @@ class GptConfig:
     bert_channels: int = 1024
     """Width of the text encoder's features; families without one still keep the projection, fed with zeros."""
     max_sec: int = 54
-    text_window: int = 0
-    """Phones from the pointer on that each code reads beside it; 0: no pointer, the text is found by attention."""
+    text_window: int | None = None
+    """Phones around the pointer that each code reads beside it; None: no pointer, attention finds the text."""
 
     @property
     def is_aligned(self) -> bool:
         """Whether a pointer walks along the text; such a model takes no prompt."""
-        return self.text_window > 0
+        return self.text_window is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,6 @@ _NANO = Family(
         n_layers=1,
         p_dropout=0.05,
         gin_channels=128,
-        posterior_layers=0,
-        flow_blocks=0,
         decoder=Decoder.HARMONIC.value,
         harmonic_channels=256,
         harmonic_layers=6,

@@ -133,7 +133,7 @@ class SovitsModel(nn.Module):
         else:
             self.dec = WaveformDecoder(config)
             self.enc_q = PosteriorEncoder(bins, inter, hidden, config.posterior_layers, gin)
-        self.flow = Flow(inter, hidden, config.flow_blocks, config.flow_layers, gin)
+            self.flow = Flow(inter, hidden, config.flow_blocks, config.flow_layers, gin)
         self.ref_enc = StyleEncoder(self.style_bins, config.style_hidden, gin)
         self.ssl_proj = nn.Conv1d(config.ssl_channels, config.ssl_channels, FRAMES_PER_CODE, stride=FRAMES_PER_CODE)
         self.quantizer = Quantizer(config.codebook_size, config.ssl_channels)

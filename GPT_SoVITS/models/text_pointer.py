@@ -24,6 +24,7 @@ class TextPointer(nn.Module):
     def __init__(self, config: GptConfig) -> None:
         super().__init__()
         width = config.hidden_dim
+        assert config.text_window is not None
         self.window = config.text_window
         self.read_layer = nn.Linear(self.window * width, width)
         self.step_layers = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, LARGEST_STEP + 1))

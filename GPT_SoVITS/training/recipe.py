@@ -10,7 +10,7 @@ from GPT_SoVITS.training.direct_trainer import Schedule
 SMALL_SET = 100
 """The public loaders repeat sets of fewer items."""
 SOVITS_BATCHES_PER_EPOCH = 2
-GPT_BATCHES_PER_EPOCH = 6
+GPT_BATCHES_PER_EPOCH = 3
 """Updates of an epoch of a direct family at least; a minute of speech is gone through several times for them."""
 
 
@@ -83,7 +83,7 @@ def sovits_schedule(epochs: int) -> Schedule:
 def gpt_schedule(epochs: int) -> Schedule:
     """Return how a text-to-semantic model with a pointer learns a voice from its base in so many epochs."""
     return Schedule(
-        learning_rate=2e-4,
+        learning_rate=1e-4,
         total_updates=epochs * GPT_BATCHES_PER_EPOCH,
         warmup_updates=10,
         batch_codes=400,

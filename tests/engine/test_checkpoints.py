@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from GPT_SoVITS.checkpoint_settings import sovits_settings
 from GPT_SoVITS.checkpoints import (
     POSTERIOR_PREFIX,
     load_weights,
@@ -257,3 +258,14 @@ def test_changed_bytes_never_raise_anything_but_a_checkpoint_error(
             read(path)
         except CheckpointError as error:
             assert "changed.ckpt" in str(error)
+
+
+def test_a_nano_voice_from_before_the_harmonic_decoder_keeps_its_own(tmp_path: Path) -> None:
+    classic = classic_family()
+    path = tmp_path / "old.pth"
+    settings = sovits_settings(classic)
+    for name in ("decoder", "harmonic_channels", "harmonic_layers"):
+        del settings["sovits"][name]
+    content = {"weight": _few_weights(classic), "config": settings, "info": "old"}
+    torch.save(content, path)
+    assert not read_sovits_weights(path).family.sovits.is_direct

@@ -15,7 +15,7 @@ from GPT_SoVITS.training.base.train import VALIDATION_FILE
 
 
 def export_base(run: Path, target: Path) -> None:
-    """Write the newest weights of both trainings in a folder of `train-base`, with its record and last losses.
+    """Write the best weights of both trainings in a folder of `train-base`, with its record and last losses.
 
     Raises:
         TrainingDataError: one of them has no checkpoint yet.
@@ -40,7 +40,9 @@ def _newest(folder: Path) -> dict[str, Any]:
 
 
 def _weights(state: dict[str, Any]) -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = state["model"]
+    """Return the weights that did best on the sentences kept out; the last ones where nothing was judged."""
+    best = state.get("best")
+    weights: dict[str, Tensor] = state["model"] if best is None else best["weights"]
     return weights
 
 

@@ -54,7 +54,10 @@ def gpt_items(items: Sequence[AcousticItem]) -> list[GptItem]:
 
 
 def prepare(utterances: Sequence[Utterance], cache: Path, output: Path, family: Family, recipe: BaseRecipe) -> None:
-    """Write everything that both trainings read; recordings without features are left out."""
+    """Write everything that both trainings read; recordings without features are left out.
+
+    A codebook and an alignment that are there already are kept: weights that know them can learn from more recordings.
+    """
     output.mkdir(parents=True, exist_ok=True)
     known = [utterance for utterance in utterances if feature_path(cache, utterance).exists()]
     training = [utterance for utterance in known if not utterance.validation]
@@ -65,9 +68,10 @@ def prepare(utterances: Sequence[Utterance], cache: Path, output: Path, family: 
     quantise = _Quantiser(read_codebook(output / CODEBOOK))
     codes = {each.name: quantise(_content_pairs(feature_path(cache, each))) for each in known}
     phones = {each.name: _phones(each, family) for each in known}
-    aligner = PhoneAligner(SYMBOL_COUNTS[family.sovits.symbols], family.sovits.codebook_size)
-    fit_aligner(aligner, [phones[each.name] for each in training], [codes[each.name] for each in training])
-    np.save(output / EMISSION, aligner.emission.numpy().astype(np.float16))
+    if not (output / EMISSION).exists():
+        aligner = PhoneAligner(SYMBOL_COUNTS[family.sovits.symbols], family.sovits.codebook_size)
+        fit_aligner(aligner, [phones[each.name] for each in training], [codes[each.name] for each in training])
+        np.save(output / EMISSION, aligner.emission.numpy().astype(np.float16))
     _write_frames(known, codes, cache, output)
     index = [
         {

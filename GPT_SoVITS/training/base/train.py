@@ -146,6 +146,7 @@ def _train(trainee: BaseSovits | BaseGpt, folder: Path, deadline: Deadline) -> N
 
     def progress(done: int, total: int, note: str) -> None:
         if deadline.reached:
+            trainee.judge(trainee.updates)
             raise _TimeIsUpError
         if done % 50 == 0:
             logger.info("%s: step %d, %s", folder.name, done, note)
