@@ -67,7 +67,7 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, level="WARNING")
     use_all_cores()
     try:
-        answer = {"evaluation": run(decode(sys.stdin.read()))}
+        answer: dict[str, Any] = {"evaluation": run(decode(sys.stdin.read()))}
     except (EngineError, OSError) as error:
         answer = {"error": str(error)}
     stream.write(json.dumps(answer, ensure_ascii=False) + "\n")

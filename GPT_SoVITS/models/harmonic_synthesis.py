@@ -75,7 +75,8 @@ def _spectra(wave: Tensor) -> Tensor:
     """Return spectra [B, bins, N] of waves [B, N * 320], frames centred as those of Acoustics are."""
     margin = (_WINDOW_SAMPLES - FRAME_SAMPLES) // 2
     cut = F.pad(wave, (margin, margin)).unfold(1, _WINDOW_SAMPLES, FRAME_SAMPLES)  # [B, N, window]
-    return torch.fft.rfft(cut * _window(wave.device), FFT_SAMPLES).mT
+    spectra: Tensor = torch.fft.rfft(cut * _window(wave.device), FFT_SAMPLES).mT
+    return spectra
 
 
 def _overlapped(spectra: Tensor, samples: int) -> Tensor:
@@ -96,7 +97,8 @@ def _minimum_phase(envelope: Tensor) -> Tensor:
     cepstrum = torch.fft.irfft(log_magnitude.mT.to(torch.complex64), FFT_SAMPLES)  # [B, N, fft]
     half = FFT_SAMPLES // 2
     causal = torch.cat([cepstrum[..., :1], 2 * cepstrum[..., 1:half], cepstrum[..., half : half + 1]], dim=-1)
-    return torch.fft.rfft(causal, FFT_SAMPLES).exp().mT
+    filters: Tensor = torch.fft.rfft(causal, FFT_SAMPLES).exp().mT
+    return filters
 
 
 @lru_cache(maxsize=4)
