@@ -16,7 +16,11 @@ from GPT_SoVITS.families import FAMILIES, Family, FamilyName
 HUBERT_FOLDER = "chinese-hubert-base"
 ROBERTA_FOLDER = "chinese-roberta-wwm-ext-large"
 SPEAKER_FILE = "sv/pretrained_eres2netv2w24s4ep4.ckpt"
-PUBLIC_FAMILIES = tuple(name for name in FamilyName if name is not FamilyName.NANO)
+PUBLIC_FAMILIES: tuple[FamilyName, ...] = tuple(name for name in FamilyName if name is not FamilyName.NANO)
+
+NANO_FOLDER = "nano"
+NANO_CHECKSUMS = "SHA256SUMS"
+"""Lies beside the weights of the nano base, which is there where this file is."""
 
 _GENERATORS = {
     FamilyName.V1: "s2G488k.pth",
@@ -150,3 +154,16 @@ def missing_model(family: Family, paths: Sequence[Path], models_dir: str = "") -
         f"the model family {family.name} needs {names} in {home}; fetch them with "
         f"`sovits-daemon models pull {family.name}` or `sovits-daemon models import DIR`, or choose the family nano"
     )
+
+
+def nano_base(models_dir: str = "") -> Path | None:
+    """Return the folder of the nano base, or None where there is none; one in `models_dir` comes first."""
+    homes = (models_home(models_dir), models_home())
+    return next((home / NANO_FOLDER for home in homes if (home / NANO_FOLDER / NANO_CHECKSUMS).is_file()), None)
+
+
+def has_base(family: Family, models_dir: str = "") -> bool:
+    """Return whether the base weights of a family are there, so that it speaks without a trained voice."""
+    if family.name is FamilyName.NANO:
+        return nano_base(models_dir) is not None
+    return not base_files(family, models_dir).missing()

@@ -73,7 +73,8 @@ def _plausible(value: object, like: object) -> bool:
         return value is None or _plausible(value, 1)
     if value is None:
         return False
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_SIZE
+    least = 0 if like == 0 else 1  # what may be absent is 0 by default
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST_SIZE
 
 
 def sovits_settings(family: Family) -> dict[str, Any]:
@@ -125,4 +126,7 @@ def gpt_settings(family: Family) -> dict[str, Any]:
 
 
 def _lists(value: Any) -> Any:
-    return [_lists(inner) for inner in value] if isinstance(value, tuple) else value
+    """Return a setting in kinds that every reader accepts: lists for tuples, text for our enumerations."""
+    if isinstance(value, tuple):
+        return [_lists(inner) for inner in value]
+    return str(value) if isinstance(value, str) else value

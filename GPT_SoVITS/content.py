@@ -10,24 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from GPT_SoVITS.audio import resample
-from GPT_SoVITS.base_files import base_files, missing_model, require_base_files
+from GPT_SoVITS.base_files import base_files, missing_model
 from GPT_SoVITS.errors import CheckpointError
-from GPT_SoVITS.families import Family, FamilyName
+from GPT_SoVITS.families import Family
 
 CONTENT_RATE_HZ = 16_000
 
 ContentEncoder = Callable[[NDArray[np.float32]], Tensor]
 """Takes a waveform float32 [samples] at 16 kHz and returns features float32 [1, ssl_channels, frames] at 50 Hz."""
-
-
-def require_supported(family: Family, models_dir: str = "") -> None:
-    """Refuse a public family whose base weights are not there.
-
-    Raises:
-        ModelMissingError: names the files and where they belong.
-    """
-    if family.name is not FamilyName.NANO:
-        require_base_files(family, models_dir)
 
 
 def content_encoder(family: Family, models_dir: str = "", device: str = "cpu") -> ContentEncoder:
@@ -44,7 +34,8 @@ def content_encoder(family: Family, models_dir: str = "", device: str = "cpu") -
 
 
 def _whisper(models_dir: str) -> ContentEncoder:
-    from GPT_SoVITS.whisper import content_features, load_model, locate_model
+    from GPT_SoVITS.whisper import content_features, load_model
+    from GPT_SoVITS.whisper_files import locate_model
 
     model = load_model(locate_model("", models_dir), "cpu", "int8")
 

@@ -56,13 +56,7 @@ class HubertEncoder:
         Raises:
             CheckpointError: settings or weights do not fit.
         """
-        from transformers import HubertConfig, HubertModel
-
-        try:
-            with torch.device("meta"):
-                self._model = HubertModel(HubertConfig(**settings))
-        except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
-            raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
+        self._model = _network(settings, source)
         self._model.eval()
         install_weights(self._model, {_present_name(name): tensor for name, tensor in weights.items()}, source)
         # Weight norm is over the last dimension here; its product is computed once.
@@ -99,6 +93,17 @@ class HubertEncoder:
         with torch.no_grad():
             hidden: Tensor = self._model(wave.unsqueeze(0)).last_hidden_state
         return hidden.mT.contiguous().cpu()
+
+
+def _network(settings: Mapping[str, Any], source: Path) -> Any:
+    """Return a HubertModel without values."""
+    from transformers import HubertConfig, HubertModel
+
+    try:
+        with torch.device("meta"):
+            return HubertModel(HubertConfig(**settings))
+    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
+        raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
 
 
 def _present_name(name: str) -> str:

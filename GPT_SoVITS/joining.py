@@ -31,7 +31,8 @@ def with_pauses(fragments: Sequence[Samples], pause_s: float, rate_hz: int) -> S
 
 def to_pcm(samples: Samples) -> NDArray[np.int16]:
     """Return 16-bit samples, cut off towards zero; full scale is clipped, where the public engine wraps it."""
-    return np.clip(samples * np.float32(32768), -32768, 32767).astype(np.int16)
+    pcm: NDArray[np.int16] = np.clip(samples * np.float32(32768), -32768, 32767).astype(np.int16)
+    return pcm
 
 
 def in_order(batches: Sequence[Sequence[Samples]], places: Sequence[Sequence[int]]) -> list[Samples]:

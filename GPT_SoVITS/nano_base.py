@@ -15,23 +15,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from GPT_SoVITS.base_files import NANO_CHECKSUMS as CHECKSUMS_FILE
+from GPT_SoVITS.base_files import nano_base as nano_base
 from GPT_SoVITS.checkpoints import load_weights
 from GPT_SoVITS.errors import CheckpointError
 
-FOLDER = "nano"
 SOVITS_FILE = "sovits.safetensors"
 GPT_FILE = "gpt.safetensors"
-CHECKSUMS_FILE = "SHA256SUMS"
 LARGEST_FILE_BYTES = 16_000_000
 _PROJECTION, _SCALES = "ssl_proj.weight", "ssl_proj.scales"
 _CODEBOOK = "quantizer.vq.layers.0._codebook."
-_PACKAGED = Path(__file__).parent / "pretrained_models"
-
-
-def nano_base(models_dir: str = "") -> Path | None:
-    """Return the folder of the base, or None where there is none."""
-    homes = [Path(models_dir), _PACKAGED] if models_dir else [_PACKAGED]
-    return next((home / FOLDER for home in homes if (home / FOLDER / CHECKSUMS_FILE).is_file()), None)
 
 
 def base_version(folder: Path) -> str:

@@ -55,13 +55,7 @@ class TextEncoder:
         Raises:
             CheckpointError: settings, weights or vocabulary do not fit.
         """
-        from transformers import BertConfig, BertModel
-
-        try:
-            with torch.device("meta"):
-                self._model = BertModel(BertConfig(**settings), add_pooling_layer=False)
-        except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
-            raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
+        self._model = _network(settings, source)
         config = self._model.config
         if config.num_hidden_layers <= LAYERS_LEFT_OUT:
             raise CheckpointError(f"the text encoder in {source} has only {config.num_hidden_layers} layers")
@@ -128,6 +122,17 @@ class TextEncoder:
     def _id(self, character: str) -> int:
         found = self._vocabulary.get(character)
         return found if found is not None else self._vocabulary.get(character.lower(), self._vocabulary["[UNK]"])
+
+
+def _network(settings: Mapping[str, Any], source: Path) -> Any:
+    """Return a BertModel without values."""
+    from transformers import BertConfig, BertModel
+
+    try:
+        with torch.device("meta"):
+            return BertModel(BertConfig(**settings), add_pooling_layer=False)
+    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
+        raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
 
 
 def text_encoder(family: Family, models_dir: str = "", device: str = "cpu") -> TextEncoder | None:

@@ -42,7 +42,13 @@ class AudioController(Controller):
     path = "/characters/{character_name:str}/audio"
     tags = ("audio",)
 
-    @post("/upload", status_code=200, request_max_body_size=None, operation_class=UploadOperation)
+    @post(
+        "/upload",
+        operation_id="uploadRecording",
+        status_code=200,
+        request_max_body_size=None,
+        operation_class=UploadOperation,
+    )
     async def upload(
         self, request: Request[Any, Any, Any], world: WorldDependency, character_name: CharacterName
     ) -> Uploaded:
@@ -55,20 +61,20 @@ class AudioController(Controller):
         relative = path.relative_to(world.layout.work_dir).as_posix()
         return Uploaded(message=stored.message, filename=stored.filename, path=relative)
 
-    @get("/files", sync_to_thread=True)
+    @get("/files", operation_id="listRecordings", sync_to_thread=True)
     def list_files(self, world: WorldDependency, character_name: CharacterName) -> list[AudioFileInfo]:
         """List the recordings by file name."""
         with world.database.read() as session:
             describer, character = Describer(world, session), characters.get(session, character_name)
             return [describer.audio_file(character, row) for row in recordings.listing(session, character)]
 
-    @delete("/files/{filename:str}", status_code=200, sync_to_thread=True)
+    @delete("/files/{filename:str}", operation_id="deleteRecording", status_code=200, sync_to_thread=True)
     def delete_file(self, world: WorldDependency, character_name: CharacterName, filename: FileName) -> FileDeleted:
         """Delete a recording."""
         recordings.delete_file(world.database, world.layout, character_name, filename)
         return FileDeleted(message=f"{filename} was deleted", filename=filename)
 
-    @post("/process", status_code=200, sync_to_thread=True)
+    @post("/process", operation_id="startProcessing", status_code=200, sync_to_thread=True)
     def process(self, world: WorldDependency, character_name: CharacterName) -> AudioProcessingInfo:
         """Queue audio processing, unless it is queued or running already."""
         with world.database.write() as session:
@@ -78,7 +84,7 @@ class AudioController(Controller):
             start(session, character, JobKind.PROCESS)
             return Describer(world, session).audio(character)
 
-    @get("/status")
+    @get("/status", operation_id="showProcessing")
     async def status(
         self, world: WorldDependency, answers: AnswersDependency, character_name: CharacterName
     ) -> AudioProcessingInfo:
@@ -90,7 +96,7 @@ class AudioController(Controller):
 
         return await answers.get(AudioProcessingInfo, character_name, compute)
 
-    @get("/check_status", sync_to_thread=True)
+    @get("/check_status", operation_id="checkProcessing", sync_to_thread=True)
     def check_status(self, world: WorldDependency, character_name: CharacterName) -> CheckInfo:
         """Compare the results of audio processing with the files on the disk."""
         return check(world, character_name, JobKind.PROCESS)

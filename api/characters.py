@@ -18,7 +18,7 @@ class CharacterController(Controller):
 
     tags = ("characters",)
 
-    @post("/characters", status_code=200, sync_to_thread=True)
+    @post("/characters", operation_id="createCharacter", status_code=200, sync_to_thread=True)
     def create(self, world: WorldDependency, data: JSONBody[CreateCharacterBody]) -> CharacterInfo:
         """Make a character; the first one becomes the default."""
         given = data.config.given() if data.config is not None else {}
@@ -28,20 +28,20 @@ class CharacterController(Controller):
         with world.database.read() as session:
             return Describer(world, session).character(character)
 
-    @get("/characters", sync_to_thread=True)
+    @get("/characters", operation_id="listCharacters", sync_to_thread=True)
     def list_all(self, world: WorldDependency) -> list[CharacterInfo]:
         """List all characters by name."""
         with world.database.read() as session:
             describer = Describer(world, session)
             return [describer.character(character) for character in characters.list_all(session)]
 
-    @get("/characters/{character_name:str}", sync_to_thread=True)
+    @get("/characters/{character_name:str}", operation_id="showCharacter", sync_to_thread=True)
     def show(self, world: WorldDependency, character_name: CharacterName) -> CharacterInfo:
         """Show one character."""
         with world.database.read() as session:
             return Describer(world, session).character(characters.get(session, character_name))
 
-    @put("/characters/{character_name:str}", status_code=200, sync_to_thread=True)
+    @put("/characters/{character_name:str}", operation_id="renameCharacter", status_code=200, sync_to_thread=True)
     def rename(
         self, world: WorldDependency, character_name: CharacterName, data: JSONBody[RenameBody]
     ) -> CharacterInfo:
@@ -50,19 +50,24 @@ class CharacterController(Controller):
         with world.database.read() as session:
             return Describer(world, session).character(character)
 
-    @delete("/characters/{character_name:str}", status_code=200, sync_to_thread=True)
+    @delete("/characters/{character_name:str}", operation_id="deleteCharacter", status_code=200, sync_to_thread=True)
     def remove(self, world: WorldDependency, character_name: CharacterName) -> Done:
         """Delete a character with its recordings, models and results; a running job is cancelled first."""
         removal.delete_character(world.database, world.layout, character_name)
         return Done(message=f"character {character_name} was deleted")
 
-    @post("/characters/{character_name:str}/set_default", status_code=200, sync_to_thread=True)
+    @post(
+        "/characters/{character_name:str}/set_default",
+        operation_id="setDefaultCharacter",
+        status_code=200,
+        sync_to_thread=True,
+    )
     def set_default(self, world: WorldDependency, character_name: CharacterName) -> Done:
         """Make a character the one that requests without a name mean."""
         characters.set_default(world.database, character_name)
         return Done(message=f"character {character_name} is the default now")
 
-    @get("/default_character", sync_to_thread=True)
+    @get("/default_character", operation_id="showDefaultCharacter", sync_to_thread=True)
     def default(self, world: WorldDependency) -> DefaultCharacter:
         """Name the default character."""
         with world.database.read() as session:

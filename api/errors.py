@@ -11,11 +11,13 @@ from litestar import Request, Response
 from litestar.exceptions import ClientException, HTTPException, SerializationException, ValidationException
 from sqlalchemy.exc import OperationalError
 
+from api.openai_schemas import OpenAiError, OpenAiProblem
 from api.schemas import ErrorBody
-from daemon.errors import ServiceError
+from daemon.errors import RateLimitError, ServiceError
 
 logger = logging.getLogger(__name__)
 
+OPENAI_PREFIX = "/v1/"
 NOT_READY = "the database is not ready yet; the daemon prepares it when it starts"
 _SENTENCES = {
     401: "this needs authorisation",
@@ -29,13 +31,32 @@ _WHOLE_BODY = "data"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody | OpenAiError]:
     """Return the answer for any exception; what nobody expected is logged with its traceback."""
     status, sentence = _explain(error)
     if status >= 500 and not isinstance(error, ServiceError):
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    headers = {"retry-after": "3"} if status == 503 else dict(getattr(error, "headers", None) or {})
-    return Response(ErrorBody(status_code=status, detail=sentence), status_code=status, headers=headers)
+    body: ErrorBody | OpenAiError = ErrorBody(status_code=status, detail=sentence)
+    if request.url.path.startswith(OPENAI_PREFIX):
+        body = _in_the_public_shape(error, status, sentence)
+    return Response(body, status_code=status, headers=_headers(error, status))
+
+
+def _in_the_public_shape(error: Exception, status: int, sentence: str) -> OpenAiError:
+    """Return an error as programs expect it that were written for the public speech API."""
+    kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+    kind = kinds.get(status, "invalid_request_error" if status < 500 else "server_error")
+    param, separator, _ = sentence.partition(":")
+    named = param if separator and param.isidentifier() else None
+    code = error.code if isinstance(error, ServiceError) else None
+    return OpenAiError(error=OpenAiProblem(message=sentence, type=kind, param=named, code=code))
+
+
+def _headers(error: Exception, status: int) -> dict[str, str]:
+    if isinstance(error, RateLimitError):
+        return {"retry-after": str(error.retry_after_s)}
+    extra = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "3"}}
+    return extra.get(status) or dict(getattr(error, "headers", None) or {})
 
 
 def _explain(error: Exception) -> tuple[int, str]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+import msgspec
 from anyio import to_thread
 from litestar.datastructures import Headers
 from litestar.types import Receive, Scope, Send
 
 from api.ranges import Span, UnsatisfiableRangeError, names_etag, parse_range
+from api.schemas import ErrorBody
 from daemon.errors import NotFoundError
 
 BLOCK_BYTES = 256 * 1024
@@ -52,8 +54,7 @@ class FileAnswer:
         try:
             span = parse_range(asked.get("range"), facts.st_size) if fits else None
         except UnsatisfiableRangeError:
-            await _start(send, 416, {"content-range": f"bytes */{facts.st_size}", "content-length": "0"})
-            return await _body(send, b"", more=False)
+            return await _refuse_range(send, facts.st_size, head)
         whole = Span(0, facts.st_size - 1)
         if span is not None:
             headers["content-range"] = f"bytes {span.start}-{span.end}/{facts.st_size}"
@@ -91,6 +92,14 @@ def _open(path: Path) -> IO[bytes]:
 async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+async def _refuse_range(send: Send, size_bytes: int, head: bool) -> None:
+    error = ErrorBody(status_code=416, detail=f"the file has {size_bytes} bytes; none of them lies in the range")
+    body = msgspec.json.encode(error)
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    await _start(send, 416, {**headers, "content-range": f"bytes */{size_bytes}"})
+    await _body(send, b"" if head else body, more=False)
 
 
 async def _body(send: Send, block: bytes, *, more: bool) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from api.schemas import CheckInfo
-from daemon import characters, queue, verify
+from daemon import characters, queue, staleness, verify
+from daemon.errors import ConflictError
 from daemon.staleness import JobKind
 from daemon.tables import Character, Job, Origin
 from daemon.world import World
@@ -25,3 +26,19 @@ def check(world: World, character_name: str, kind: JobKind) -> CheckInfo:
         character = characters.get(session, character_name)
     verdict = verify.check(world.database, world.settings, world.layout, character, kind)
     return CheckInfo(character_name=character.name, status=verdict.status, message=verdict.message)
+
+
+def refuse_unprocessed(world: World, session: Session, character: Character) -> None:
+    """Stop here when a training would begin before the audio is processed; one that is queued already is left alone.
+
+    Raises:
+        ConflictError: says what to do first.
+    """
+    assert character.id is not None
+    if queue.active(session, character.id, JobKind.TRAIN) is not None:
+        return
+    if not staleness.is_complete(session, world.settings, character, JobKind.PROCESS):
+        raise ConflictError(
+            f"the audio of character {character.name!r} is not processed yet; POST "
+            f"/api/v1/characters/{character.name}/audio/process and wait until its status is completed"
+        )

@@ -20,18 +20,42 @@ T = TypeVar("T", bound=msgspec.Struct)
 MAX_ANSWERS = 4096
 
 
-class Answers:
-    """Answers that hold for the present state of the database. Used from the event loop only."""
+class DataVersion:
+    """A number that differs after every commit of anybody; microseconds to ask. Used from one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+
+    def current(self) -> int | None:
+        """Return the number, None when the database cannot tell."""
+        try:
+            if self._connection is None:
+                uri = f"{self._path.as_uri()}?mode=ro"
+                self._connection = sqlite3.connect(uri, uri=True, timeout=0, check_same_thread=False)
+            version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            return None
+        return version
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Answers:
+    """Answers that hold for the present state of the database. Used from the event loop only."""
+
+    def __init__(self, path: Path) -> None:
+        self._data_version = DataVersion(path)
         self._version: int | None = None
         self._known: dict[tuple[type[msgspec.Struct], str], msgspec.Struct] = {}
 
     async def get(self, kind: type[T], name: str, compute: Callable[[], T]) -> T:
         """Return the answer of this kind about `name`; computed in a thread when the database has changed."""
-        version = self._current()
+        version = self._data_version.current()
         if version is None or version != self._version or len(self._known) >= MAX_ANSWERS:
             self._known.clear()
             self._version = version
@@ -46,20 +70,7 @@ class Answers:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _current(self) -> int | None:
-        """Return a number that differs after every commit, None when the database cannot tell."""
-        try:
-            if self._connection is None:
-                uri = f"{self._path.as_uri()}?mode=ro"
-                self._connection = sqlite3.connect(uri, uri=True, timeout=0, check_same_thread=False)
-            version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        except sqlite3.Error:
-            return None
-        return version
+        self._data_version.close()
 
 
 AnswersDependency = NamedDependency[Answers]

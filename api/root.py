@@ -10,6 +10,7 @@ from litestar import Controller, HttpMethod, MediaType, Request, Response, get, 
 from litestar.types import ASGIApp
 
 from api.files import FileAnswer
+from api.openapi import complete
 from api.parameters import FileName
 from api.schemas import ServiceInfo
 from daemon.errors import NotFoundError
@@ -52,7 +53,7 @@ def service_version() -> str:
 class RootController(Controller):
     """The service and its documents."""
 
-    @get("/", tags=("service",), sync_to_thread=False)
+    @get("/", operation_id="showService", tags=("service",), sync_to_thread=False)
     def service(self) -> ServiceInfo:
         """Tell what answers here."""
         return ServiceInfo(service=DISTRIBUTION, version=service_version(), docs_url="/docs")
@@ -74,7 +75,7 @@ class RootController(Controller):
     @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
     def schema(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Return the OpenAPI description."""
-        return request.app.openapi_schema.to_schema()
+        return complete(request.app.openapi_schema.to_schema())
 
     @route("/static/{filename:str}", http_method=(HttpMethod.GET, HttpMethod.HEAD), include_in_schema=False)
     async def asset(self, filename: FileName) -> ASGIApp:

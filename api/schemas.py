@@ -52,18 +52,6 @@ class RenameBody(Body):
     new_name: str
 
 
-class InferenceBody(Body):
-    """A sentence to speak."""
-
-    target_text: str
-    character_name: Annotated[str | None, Meta(description="left out: the default character")] = None
-    ref_audio: Annotated[str | None, Meta(description="left out: the best clip is chosen")] = None
-    ref_text: Annotated[str | None, Meta(description="left out: the transcript of the reference, where known")] = None
-    ref_language: str | None = "中文"
-    target_language: str | None = "中文"
-    output_name: str | None = None
-
-
 class CharacterConfigInfo(Answer):
     """A character's settings."""
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from litestar import Controller, get, post
-from sqlmodel import Session
 
 from api.describe import Describer
-from api.jobs import check, start
+from api.jobs import check, refuse_unprocessed, start
 from api.parameters import CharacterName, WorldDependency
 from api.polling import AnswersDependency
 from api.schemas import CheckInfo, Done, TrainingInfo
-from daemon import characters, queue, removal, staleness
-from daemon.errors import ConflictError
+from daemon import characters, removal
 from daemon.staleness import JobKind
-from daemon.tables import Character
-from daemon.world import World
 
 
 class TrainingController(Controller):
@@ -23,16 +19,16 @@ class TrainingController(Controller):
     path = "/characters/{character_name:str}/training"
     tags = ("training",)
 
-    @post("/start", status_code=200, sync_to_thread=True)
+    @post("/start", operation_id="startTraining", status_code=200, sync_to_thread=True)
     def start(self, world: WorldDependency, character_name: CharacterName) -> TrainingInfo:
         """Queue a training, unless it is queued or running already."""
         with world.database.write() as session:
             character = characters.get(session, character_name)
-            _refuse_unprocessed(world, session, character)
+            refuse_unprocessed(world, session, character)
             start(session, character, JobKind.TRAIN)
             return Describer(world, session).training(character)
 
-    @get("/status")
+    @get("/status", operation_id="showTraining")
     async def status(
         self, world: WorldDependency, answers: AnswersDependency, character_name: CharacterName
     ) -> TrainingInfo:
@@ -44,24 +40,13 @@ class TrainingController(Controller):
 
         return await answers.get(TrainingInfo, character_name, compute)
 
-    @get("/check_status", sync_to_thread=True)
+    @get("/check_status", operation_id="checkTraining", sync_to_thread=True)
     def check_status(self, world: WorldDependency, character_name: CharacterName) -> CheckInfo:
         """Compare the results of training with the files on the disk."""
         return check(world, character_name, JobKind.TRAIN)
 
-    @post("/clean", status_code=200, sync_to_thread=True)
+    @post("/clean", operation_id="cleanTraining", status_code=200, sync_to_thread=True)
     def clean(self, world: WorldDependency, character_name: CharacterName) -> Done:
         """Remove models, checkpoints and the training state; a running training is cancelled first."""
         removal.clean_training(world.database, world.layout, character_name)
         return Done(message=f"the training of {character_name} was removed; its recordings and clips are kept")
-
-
-def _refuse_unprocessed(world: World, session: Session, character: Character) -> None:
-    assert character.id is not None
-    if queue.active(session, character.id, JobKind.TRAIN) is not None:
-        return
-    if not staleness.is_complete(session, world.settings, character, JobKind.PROCESS):
-        raise ConflictError(
-            f"the audio of character {character.name!r} is not processed yet; POST "
-            f"/api/v1/characters/{character.name}/audio/process and wait until its status is completed"
-        )

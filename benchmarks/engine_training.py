@@ -36,10 +36,13 @@ from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.roberta import text_encoder
 from GPT_SoVITS.speaker import speaker_encoder
+from GPT_SoVITS.training.acoustic_trainer import AcousticTrainee
+from GPT_SoVITS.training.direct_data import acoustic_items, ensure_alignment
 from GPT_SoVITS.training.gpt_data import GptItem
 from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.loop import Trainee
-from GPT_SoVITS.training.recipe import gpt_recipe, sovits_recipe
+from GPT_SoVITS.training.pointed_trainer import PointedTrainee
+from GPT_SoVITS.training.recipe import gpt_recipe, gpt_schedule, sovits_recipe, sovits_schedule
 from GPT_SoVITS.training.sovits_data import SovitsItem
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
 
@@ -148,10 +151,18 @@ def _speaker_times(chosen: Family, models_dir: str, clip: Samples, device: torch
 
 
 def _pair(what: str, times: Times) -> list[Row]:
-    return [
+    rows = [
         Row(f"{what}, cold", times.cold_s, "s"),
         Row(f"{what}, warm", times.warm_s / CLIP_S, "s a second of audio"),
     ]
+    _tell(rows)
+    return rows
+
+
+def _tell(rows: Sequence[Row]) -> None:
+    """Print measurements at once: a full-size family takes minutes on a CPU."""
+    for row in rows:
+        print(f"{row.what}: {row.value:.3g} {row.unit}", flush=True)
 
 
 def training_rows(chosen: Family, clips: Sequence[Samples], batch_size: int, steps: int, compute: Compute) -> list[Row]:
@@ -164,8 +175,9 @@ def training_rows(chosen: Family, clips: Sequence[Samples], batch_size: int, ste
     ):
         step = partial(_step, trainee, itertools.count(1), list(range(batch_size)))
         times = timed(step, step, steps, compute.device)
-        rows.append(Row(f"{chosen.name}: {what} training step of {batch_size}, cold", times.cold_s, "s"))
-        rows.append(Row(f"{chosen.name}: {what} training step of {batch_size}, warm", times.warm_s, "s"))
+        name = f"{chosen.name}: {what} training step of {batch_size}"
+        rows += [Row(f"{name}, cold", times.cold_s, "s"), Row(f"{name}, warm", times.warm_s, "s")]
+        _tell(rows[-2:])
     return rows
 
 
@@ -173,10 +185,15 @@ def _step(trainee: Trainee, numbers: Iterator[int], batch: list[int]) -> None:
     trainee.train(0, next(numbers), batch)
 
 
-def _sovits_trainee(chosen: Family, clips: Sequence[Samples], batch_size: int, compute: Compute) -> SovitsTrainee:
-    model, critic = SovitsModel(chosen.sovits, chosen.audio), SovitsDiscriminator(chosen.sovits)
+def _sovits_trainee(chosen: Family, clips: Sequence[Samples], batch_size: int, compute: Compute) -> Trainee:
+    model = SovitsModel(chosen.sovits, chosen.audio)
     model.quantizer.codebook.inited.fill_(1)
     items = [_sovits_item(str(n), clips[n % len(clips)], chosen) for n in range(batch_size)]
+    if chosen.sovits.is_direct:
+        measured = acoustic_items(items, model)
+        ensure_alignment(model.aligner, measured)
+        return AcousticTrainee(model, measured, [], sovits_schedule(epochs=50), compute)
+    critic = SovitsDiscriminator(chosen.sovits)
     return SovitsTrainee(model, critic, items, SovitsSetup(chosen, sovits_recipe(chosen), compute, batch_size))
 
 
@@ -189,7 +206,7 @@ def _sovits_item(name: str, clip: Samples, chosen: Family) -> SovitsItem:
     return SovitsItem(name, phones, ssl, magnitudes, wave, None if width is None else torch.randn(width))
 
 
-def _gpt_trainee(chosen: Family, batch_size: int, compute: Compute) -> GptTrainee:
+def _gpt_trainee(chosen: Family, batch_size: int, compute: Compute) -> Trainee:
     items = [
         GptItem(
             str(n),
@@ -200,7 +217,11 @@ def _gpt_trainee(chosen: Family, batch_size: int, compute: Compute) -> GptTraine
         )
         for n in range(batch_size)
     ]
-    return GptTrainee(TextToSemantic(chosen.gpt), items, GptSetup(chosen, gpt_recipe(chosen), compute, batch_size))
+    model = TextToSemantic(chosen.gpt)
+    if chosen.gpt.is_aligned:
+        ensure_alignment(model.pointer.aligner, items)
+        return PointedTrainee(model, items, [], gpt_schedule(epochs=15), compute)
+    return GptTrainee(model, items, GptSetup(chosen, gpt_recipe(chosen), compute, batch_size))
 
 
 def main() -> None:

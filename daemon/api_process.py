@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import shutil
 import socket
 import subprocess
 import time
@@ -17,11 +18,14 @@ from typing import Any
 from daemon import processes
 from daemon.errors import ConflictError, InvalidInputError
 from daemon.lane import Lane
+from daemon.layout import Layout
 from daemon.processes import ProgramSpec
 from daemon.settings import ServerSettings, Settings, as_environment
 
 logger = logging.getLogger(__name__)
 
+COUNTS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus_client lets several processes count together."""
 BACKLOG = 1024
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -64,6 +68,9 @@ class ApiProcesses(Lane):
         self._settings = settings
         self._work_dir = work_dir
         self._listener = listener
+        self._counts = Layout.of(settings).request_counts
+        shutil.rmtree(self._counts, ignore_errors=True)
+        self._counts.mkdir(parents=True)
         self._running: list[subprocess.Popen[bytes]] = []
         self._pause_s = FIRST_PAUSE_S
         self._died = 0.0
@@ -113,7 +120,8 @@ class ApiProcesses(Lane):
         descriptor = self._listener.fileno()
         reload = ("--reload",) if self._settings.server.reload else ()
         command = processes.module_command("daemon.api_server", str(descriptor), *reload)
-        return ProgramSpec(command, self._work_dir, as_environment(self._settings), pass_fds=(descriptor,), piped=False)
+        environment = {**as_environment(self._settings), COUNTS_VARIABLE: str(self._counts)}
+        return ProgramSpec(command, self._work_dir, environment, pass_fds=(descriptor,), piped=False)
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:

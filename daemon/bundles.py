@@ -11,7 +11,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from pipeline.listfile import ListLine, format_list, parse_list
 FORMAT = "sovits-voice-bundle"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+LARGEST_MANIFEST_BYTES = 64 * 2**20
 WAVES = "5-wav32k"
 _TEXT, _SEMANTIC = "2-name2text.txt", "6-name2semantic.tsv"
 _CLIP_FILES = {"3-bert": ".pt", "4-cnhubert": ".pt", WAVES: "", "7-sv_cn": ".pt"}
@@ -85,7 +86,7 @@ def export(world: World, name: str, target: Path, reader: ModelReader | None = N
     """
     with world.database.read() as session:
         character = characters.get(session, name)
-        voice = inferences.active_voice(session, character)
+        voice = inferences.speaking_voice(session, character)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConflictError(f"{target} is there already; choose another --output")
     temporary = target.absolute().with_name(f".{target.name}.{os.getpid()}.part")
@@ -218,6 +219,8 @@ def read_manifest(root: Path) -> Manifest | None:
     path = root / MANIFEST
     if not path.is_file():
         return None
+    if path.stat().st_size > LARGEST_MANIFEST_BYTES:
+        raise InvalidInputError(f"{path.name} of the bundle is larger than any manifest; export the voice again")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("format") != FORMAT:
@@ -225,8 +228,20 @@ def read_manifest(root: Path) -> Manifest | None:
         version = values.pop("version")
         files = {str(name): BundleFile(**facts) for name, facts in values.pop("files").items()}
         manifest = Manifest(**values, files=files)
+        _check_kinds(manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInputError(f"{path.name} of the bundle is damaged; export the voice again") from error
     if version != FORMAT_VERSION:
         raise InvalidInputError(f"the bundle is of version {version!r}, this program reads {FORMAT_VERSION}")
     return manifest
+
+
+def _check_kinds(manifest: Manifest) -> None:
+    """Raise TypeError for a value of another kind than its field: a manifest may come from anywhere."""
+    for field in fields(manifest):
+        wanted = dict if field.name in ("metrics", "files") else str
+        if not isinstance(getattr(manifest, field.name), wanted):
+            raise TypeError(field.name)
+    for file in manifest.files.values():
+        if not isinstance(file.sha256, str) or not isinstance(file.size_bytes, int):
+            raise TypeError("files")

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon import lock, migrate
+from daemon import dictionaries, keys, lock, migrate
 from daemon.api_process import listen
 from daemon.database import Database
 from daemon.errors import ServiceError
@@ -65,7 +65,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _file_system(layout)
     yield _inotify(layout)
     yield _database(layout)
+    yield _dictionaries(layout)
     yield _port(settings, layout)
+    yield _access(settings, layout)
     yield from _engine(settings)
 
 
@@ -157,6 +159,17 @@ def _database(layout: Layout) -> Finding:
     return Finding(Level.OK, "database", f"{path}, unharmed")
 
 
+def _dictionaries(layout: Layout) -> Finding:
+    folders = layout.characters.iterdir() if layout.characters.is_dir() else ()
+    found = [dictionaries.load(layout, name) for name in (None, *sorted(folder.name for folder in folders))]
+    problems = list(dict.fromkeys(problem for each in found for problem in each.problems))
+    words = {reading for each in found for reading in each.readings}
+    if problems:
+        more = f" ({len(problems) - 1} more lines)" if len(problems) > 1 else ""
+        return Finding(Level.WARN, "dictionary", problems[0] + more, "mend the line or take it out: it is not used")
+    return Finding(Level.OK, "dictionary", f"{len(words)} words with a reading of their own")
+
+
 def _port(settings: Settings, layout: Layout) -> Finding:
     where = f"{settings.server.host}:{settings.server.port}"
     if lock.is_held(layout.lock):
@@ -167,6 +180,23 @@ def _port(settings: Settings, layout: Layout) -> Finding:
         sentence, _, remedy = str(error).partition("; ")
         return Finding(Level.FAIL, "port", sentence, remedy)
     return Finding(Level.OK, "port", f"{where} is free")
+
+
+def _access(settings: Settings, layout: Layout) -> Finding:
+    exposed: str | None = None
+    if not keys.is_loopback(settings.server.host) and not settings.access.require_key:
+        database = Database(layout.database)
+        try:
+            if not layout.database.exists() or not migrate.revision_matches(database):
+                return Finding(Level.WARN, "access", "no keys yet", "everybody who reaches the API may use it")
+            with database.read() as session:
+                exposed = keys.exposure(session, settings)
+        finally:
+            database.close()
+    if exposed is None:
+        return Finding(Level.OK, "access", "other machines need a key, or cannot reach the API")
+    said, _, remedy = exposed.partition("; ")
+    return Finding(Level.WARN, "access", f"ANYBODY MAY USE THIS SERVICE: {said}", remedy)
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:

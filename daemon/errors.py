@@ -2,10 +2,13 @@
 
 ServiceError               carries `code` (short, stable) and `status` (the HTTP status it maps to)
 ├── InvalidInputError      400: a name, field, path or file that cannot be accepted
+├── UnauthorizedError      401: a key is needed, or the one given is not valid
+├── ForbiddenError         403: the key does not allow this
 ├── NotFoundError          404: an unknown character, file or inference
 ├── ConflictError          409: exists already, or has to be done in another order
 ├── TooLargeError          413: a body over the limit
 ├── UnsupportedAudioError  415 is not in the contract, so 400: not audio
+├── RateLimitError         429: too many sentences in a minute
 ├── BusyError              503: the database or disk is busy; try again
 ├── StorageError           507: no room left
 ├── DownloadError          a download that is forbidden here or failed
@@ -27,6 +30,20 @@ class InvalidInputError(ServiceError):
 
     code = "invalid_input"
     status = 400
+
+
+class UnauthorizedError(ServiceError):
+    """A request without a key, or with one that is not valid."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class ForbiddenError(ServiceError):
+    """A request that its key does not allow."""
+
+    code = "forbidden"
+    status = 403
 
 
 class NotFoundError(ServiceError):
@@ -54,6 +71,18 @@ class UnsupportedAudioError(InvalidInputError):
     """A file that is not audio of an accepted kind."""
 
     code = "not_audio"
+
+
+class RateLimitError(ServiceError):
+    """More than a caller may ask for in a minute."""
+
+    code = "rate_limit"
+    status = 429
+
+    def __init__(self, sentence: str, retry_after_s: int) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
+        """Whole seconds after which the caller may try again."""
 
 
 class BusyError(ServiceError):

@@ -34,7 +34,7 @@ def evaluate_voice(world: World, name: str, sentences: int) -> dict[str, Any]:
         EvaluationError: the judging process failed.
     """
     with world.database.read() as session:
-        voice = inferences.active_voice(session, characters.get(session, name))
+        voice = inferences.speaking_voice(session, characters.get(session, name))
         request = _request(session, world, name, voice, sentences)
         voice_id = voice.id
     found = _ask(request)

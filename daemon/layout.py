@@ -47,6 +47,16 @@ class Layout:
         return self.work_dir / "logs"
 
     @property
+    def request_counts(self) -> Path:
+        """Counters of the API processes, for /metrics; emptied at start."""
+        return self.work_dir / "request_counts"
+
+    @property
+    def audit(self) -> Path:
+        """One line for each change that came over the API."""
+        return self.logs / "audit.jsonl"
+
+    @property
     def inference(self) -> Path:
         """Spoken sentences."""
         return self.work_dir / "inference"

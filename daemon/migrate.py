@@ -20,7 +20,7 @@ from daemon.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
-HEAD = "0001"
+HEAD = "0004"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -67,6 +67,11 @@ def upgrade(database: Database) -> None:
         finally:
             connection.exec_driver_sql("PRAGMA foreign_keys = ON")
     logger.info("the database is at revision %s", HEAD)
+
+
+def known_revisions() -> frozenset[str]:
+    """Return the revisions that this version can work with or upgrade from."""
+    return frozenset(path.stem.partition("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
 def run_scripts(connection: Connection, target: str = HEAD) -> None:

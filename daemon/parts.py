@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daemon import inferences, migrate, queue, renaming
+from daemon import gpus, inferences, keys, migrate, queue, renaming
 from daemon.database import Database
 from daemon.inbox import Inbox
 from daemon.lane import Lane, stop_lanes
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+GPU_SAMPLE_S = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -48,6 +50,11 @@ class Parts:
         """Whether each part is alive."""
         lanes = {lane.name: lane.healthy for lane in self.lanes}
         return {"watcher": self.inbox.healthy, "scheduler": self.clock.healthy, **lanes}
+
+    def exposure(self) -> str | None:
+        """Return a sentence when everybody who reaches the API may use it, else None."""
+        with self.world.database.read() as session:
+            return keys.exposure(session, self.world.settings)
 
     def record(self, health: Mapping[str, bool], ready: bool, address: Mapping[str, Any] | None) -> None:
         """Write down how the daemon is and where its API listens, for other processes.
@@ -126,10 +133,17 @@ def _clock(world: World, jobs: Sequence[Lane], inbox: Inbox, stack: ExitStack) -
 
         tidy(world)
 
+    def watch_gpus() -> None:
+        if facts := gpus.sample():
+            with world.database.write() as session:
+                session.merge(ServiceState(key="gpus", value=facts, updated_at=now()))
+
     clock = Clock()
     clock.every(TICK_S, dispatch, "dispatch")
     clock.every(TICK_S, inbox.tick, "inbox")
     clock.every(DAY_S, tidy, "retention")
+    if gpus.present():
+        clock.every(GPU_SAMPLE_S, watch_gpus, "gpus")
     clock.start()
     stack.callback(clock.stop)
     return clock

@@ -22,6 +22,8 @@ PULLED = ".pulled"
 """Sub-folder of the models folder with what is being downloaded; an interrupted download goes on from there."""
 _OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _TRUE = {"1", "ON", "YES", "TRUE"}
+_HEADERS = {"User-Agent": "sovits-daemon", "Accept-Encoding": "identity"}
+"""Compressed, a file could not be gone on with where it ended."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_BLOB = re.compile(r"[0-9a-f]{40}")
 
@@ -124,7 +126,7 @@ class _Hub:
         """Download into a partial file of our own: the client's own ones do not outlive the process."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers, disable_progress_bars
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
         if not sys.stderr.isatty():
             disable_progress_bars()
@@ -139,7 +141,7 @@ class _Hub:
                 stated.location,
                 stream,
                 resume_size=stream.tell(),
-                headers=build_hf_headers(token=False),
+                headers=_HEADERS,
                 expected_size=stated.size,
                 displayed_filename=path,
             )

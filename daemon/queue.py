@@ -6,6 +6,7 @@ something new starts the count of attempts anew: only a job that keeps ending at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,8 @@ from daemon.tables import Character, Job, Origin, Status, now
 from pipeline.steps import JobKind
 
 ACTIVE = (Status.PENDING, Status.RUNNING)
+LARGEST_ID = 1 << 63
+"""SQLite counts no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,39 @@ def claim(database: Database, at: datetime | None = None) -> Job | None:
             session, "job.started", character_id=job.character_id, job_id=job.id, job=job.kind, attempt=job.attempt
         )
         return job
+
+
+def get(session: Session, job_id: int) -> Job:
+    """Return one job.
+
+    Raises:
+        NotFoundError: there is none with this number.
+    """
+    job = session.get(Job, job_id) if 0 < job_id < LARGEST_ID else None
+    if job is None:
+        raise NotFoundError(f"job {job_id} does not exist")
+    return job
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs a list holds; None: whatever it is."""
+
+    character_id: int | None = None
+    kind: JobKind | None = None
+    status: Status | None = None
+
+
+def listing(session: Session, wanted: Wanted, limit: int, offset: int = 0) -> Sequence[tuple[Job, str]]:
+    """Return jobs with the names of their characters, newest first."""
+    query = select(Job, Character.name).join(Character)
+    if wanted.character_id is not None:
+        query = query.where(Job.character_id == wanted.character_id)
+    if wanted.kind is not None:
+        query = query.where(Job.kind == wanted.kind.value)
+    if wanted.status is not None:
+        query = query.where(Job.status == wanted.status.value)
+    return session.exec(query.order_by(col(Job.id).desc()).offset(offset).limit(limit)).all()
 
 
 def is_waiting(session: Session) -> bool:

@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import update
 from sqlalchemy.dialects.sqlite import insert
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
-from daemon import events
+from daemon import events, versions
 from daemon.database import Database
 from daemon.progress import JobProgress
-from daemon.tables import Artifact, Job, Voice, now
+from daemon.step_log import StepLog
+from daemon.tables import Artifact, Job, now
 from pipeline.protocol import ArtifactRecord, Message, MessageType, artifact_from
 from pipeline.steps import StepName
 
@@ -42,6 +42,7 @@ class Recorder:
         self._job_id = job.id
         self._character_id = job.character_id
         self._progress = JobProgress(steps)
+        self._steps = StepLog(job.id)
         self._step: StepName | None = None
         self._pending = _Pending()
         self._flushed = time.monotonic()
@@ -56,16 +57,20 @@ class Recorder:
         match message.type:
             case MessageType.STEP_STARTED:
                 self._step = StepName(data["step"])
+                self._steps.started(self._step, float(data.get("work") or 0))
                 self._pending.moved = True
             case MessageType.PROGRESS:
                 self._step = StepName(data["step"])
                 self._progress.advance(self._step, data["done"], data["total"])
+                self._steps.advanced(self._step, data["done"], data["total"])
                 self._pending.moved = True
             case MessageType.ARTIFACT:
                 self._pending.artifacts.append(artifact_from(data["artifact"]))
             case MessageType.STEP_FINISHED:
+                report = {**data, "dropped": list(data.get("dropped") or ())[:KEPT_DROPPED]}
                 self._progress.complete(StepName(data["step"]))
-                self._pending.reports.append({**data, "dropped": list(data.get("dropped") or ())[:KEPT_DROPPED]})
+                self._steps.finished(StepName(data["step"]), report)
+                self._pending.reports.append(report)
             case MessageType.VOICE:
                 _check_voice(data)
                 self._pending.voice = data
@@ -98,6 +103,7 @@ class Recorder:
         job.step = self._step
         job.progress = max(job.progress, percent)
         session.add(job)
+        self._steps.commit(session)
         for artifact in self._pending.artifacts:
             session.execute(_upsert(self._character_id, artifact))
         if self._pending.artifacts:
@@ -112,38 +118,12 @@ class Recorder:
         for report in self._pending.reports:
             events.append(session, "step.finished", character_id=self._character_id, job_id=self._job_id, **report)
         if self._pending.voice is not None:
-            self._activate(session, self._pending.voice)
-
-    def _activate(self, session: Session, data: dict[str, Any]) -> None:
-        """Make a reported voice the speaking one; every training reports it, also one that found nothing to do."""
-        same = (
-            Voice.character_id == self._character_id,
-            col(Voice.active).is_(True),
-            Voice.input_hash == str(data["input_hash"]),
-            Voice.sovits_path == str(data["sovits_path"]),
-            Voice.gpt_path == str(data["gpt_path"]),
-        )
-        if session.exec(select(Voice.id).where(*same)).first() is not None:
-            return
-        older = update(Voice).where(col(Voice.character_id) == self._character_id, col(Voice.active).is_(True))
-        session.execute(older.values(active=False))
-        voice = Voice(
-            character_id=self._character_id,
-            job_id=self._job_id,
-            family=str(data["family"]),
-            sovits_path=str(data["sovits_path"]),
-            gpt_path=str(data["gpt_path"]),
-            input_hash=str(data["input_hash"]),
-            trained_from=str(data["trained_from"]),
-            metrics=dict(data.get("metrics") or {}),
-        )
-        session.add(voice)
-        events.append(session, "voice.activated", character_id=self._character_id, job_id=self._job_id)
+            versions.record(session, self._character_id, self._job_id, self._pending.voice)
 
 
 def _check_voice(data: dict[str, Any]) -> None:
     """Raise KeyError for a voice that lacks a fact: better now, as one bad line, than when it is written."""
-    for name in ("family", "sovits_path", "gpt_path", "input_hash", "trained_from"):
+    for name in versions.REPORTED:
         data[name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from daemon.names import character_name
 from daemon.tables import Artifact, Character, Inference, Status, Voice, now
 
 logger = logging.getLogger(__name__)
+
+_AFTER_NAME = re.compile(r"(-[0-9a-f]{8})?[_-]e")
+"""What stands behind the character's name in the name of a weights file; the version is left out in older ones."""
 
 
 def rename(database: Database, layout: Layout, old: str, new: str) -> Character:
@@ -139,6 +143,5 @@ def moved_path(path: str, old: str, new: str) -> str:
 
 
 def _model_name(name: str, old: str, new: str) -> str:
-    """Follow the public names of weights: <name>_e<epoch>_s<step>.pth and <name>-e<epoch>.ckpt."""
-    rest = name[len(old) :]
-    return new + rest if name.startswith(old) and rest[:2] in {"_e", "-e"} else name
+    """Follow the names of weights: <name>-<version>_e<epoch>_s<step>.pth and <name>-<version>-e<epoch>.ckpt."""
+    return new + name[len(old) :] if name.startswith(old) and _AFTER_NAME.match(name, len(old)) else name

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from daemon import lock, processes
 from daemon.api_process import ApiProcesses, answers, listen
+from daemon.backup import restoring
 from daemon.errors import ServiceError
 from daemon.lane import stop_lanes
 from daemon.layout import Layout
@@ -83,6 +84,7 @@ class Service:
     def _running(self, *, api: bool) -> Iterator[tuple[Parts, ApiProcesses | None]]:
         with ExitStack() as stack:
             stack.enter_context(lock.exclusive(self._layout.lock))
+            restoring.finish(self._layout)
             self._layout.create()
             processes.kill_orphans(self._layout.work_dir)
             server = None
@@ -105,14 +107,16 @@ class Service:
         while not self._stop.is_set():
             became_ready = not self._ready and (api is None or answers(api.host, api.port))
             if became_ready:
-                self._announce(api)
+                self._announce(parts, api)
             if became_ready or time.monotonic() - beaten >= pause:
                 beaten = time.monotonic()
                 self._beat(parts, api)
             self._stop.wait(pause if self._ready else STARTUP_POLL_S)
 
-    def _announce(self, api: ApiProcesses | None) -> None:
+    def _announce(self, parts: Parts, api: ApiProcesses | None) -> None:
         self._ready = True
+        if api is not None and (exposed := parts.exposure()):
+            logger.warning("ANYBODY MAY USE THIS SERVICE: %s", exposed)
         where = api.url if api else "without an API"
         logger.info("ready: %s, inbox %s", where, self._layout.inbox_dir)
         self._notifier.ready(f"ready: {where}")

@@ -106,6 +106,8 @@ class TrainingSettings(_Section):
     """Queue processing by itself when a character's inbox folder has been quiet."""
     auto_train: bool = True
     """Queue training after such a processing."""
+    keep_versions: int = Field(default=5, ge=1, le=10_000)
+    """Newest versions of a voice that are kept, besides the one that speaks."""
     dpo: bool = False
     """Train the text-to-semantic model against damaged copies of its data as well (DPO); takes twice as long."""
     feature_processes: int = Field(default=0, ge=0, le=1024)
@@ -141,6 +143,24 @@ class InboxSettings(_Section):
     """Longer recordings are rejected."""
     free_bytes_reserve: int = Field(default=268_435_456, ge=0)
     """Nothing is taken when less than this would stay free."""
+
+
+class AccessSettings(_Section):
+    """Who may use the API. Keys are made with `sovits-daemon keys create`."""
+
+    require_key: bool = False
+    """Ask programs on this machine for a key, too; others are asked as soon as there is a key."""
+    allowed_hosts: str = ""
+    """Host names that requests may carry, separated by commas, such as voice.example.org,*.lan; empty: any."""
+
+
+class LimitSettings(_Section):
+    """What callers of the API may use. 0 means no limit."""
+
+    sentences_per_minute: int = Field(default=0, ge=0)
+    """Sentences that one key, or one address without a key, may ask for in a minute."""
+    quota_bytes: int = Field(default=0, ge=0)
+    """All recordings together may take this much; uploads beyond it are refused."""
 
 
 class AsrSettings(_Section):
@@ -182,6 +202,8 @@ class LogSettings(_Section):
     """Size at which the file is rotated."""
     backups: int = Field(default=5, ge=1)
     """Rotated files kept."""
+    keep_job_logs: int = Field(default=200, ge=1)
+    """Logs of so many jobs are kept."""
     keep_events_days: float = Field(default=90.0, gt=0)
     """Older events are forgotten."""
 
@@ -195,6 +217,8 @@ class Settings(_Section):
     gpu: GpuSettings = GpuSettings()
     training: TrainingSettings = TrainingSettings()
     inbox: InboxSettings = InboxSettings()
+    access: AccessSettings = AccessSettings()
+    limits: LimitSettings = LimitSettings()
     asr: AsrSettings = AsrSettings()
     inference: InferenceSettings = InferenceSettings()
     log: LogSettings = LogSettings()

@@ -22,7 +22,7 @@ from daemon.settings import Settings
 from daemon.tables import Artifact, AudioFile, Character, Job, Status, TranscriptEdit
 from pipeline import plan, protocol
 from pipeline.steps import JobKind as JobKind  # the API knows the daemon only
-from pipeline.steps import StepName
+from pipeline.steps import StepName, steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,11 @@ def explain(session: Session, settings: Settings, character: Character, kind: Jo
         StepState(step.step.name, len(step.items), tuple(item.name for item in step.stale), step.blocked)
         for step in plan.plan_job(kind, inputs)
     )
+
+
+def step_names(character: Character, settings: Settings, kind: JobKind) -> list[str]:
+    """Return the names of the steps that a job of this kind runs for a character, in order."""
+    return [step.name.value for step in steps_of(kind, job_config(character.config, settings))]
 
 
 def processed_count(session: Session, character: Character) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
-from daemon import lock, staleness
+from daemon import lock, queue, staleness, versions
 from daemon.evaluation import headline
-from daemon.tables import AudioFile, Character, Job, ServiceState, Voice
+from daemon.tables import AudioFile, Character, ServiceState
 from daemon.world import World
 
 
@@ -34,10 +34,9 @@ def gather(world: World) -> dict[str, Any]:
 def jobs(world: World, limit: int) -> list[dict[str, Any]]:
     """Return the newest jobs as plain values."""
     with world.database.read() as session:
-        query = select(Job, Character.name).join(Character).order_by(col(Job.id).desc()).limit(limit)
         return [
             {"character": name, **job.model_dump(exclude={"character_id", "pid_started"})}
-            for job, name in session.exec(query).all()
+            for job, name in queue.listing(session, queue.Wanted(), limit)
         ]
 
 
@@ -71,7 +70,7 @@ def as_text(found: dict[str, Any]) -> str:
 
 def _character(session: Session, world: World, character: Character) -> dict[str, Any]:
     count = select(func.count()).select_from(AudioFile).where(AudioFile.character_id == character.id)
-    voice = session.exec(select(Voice).where(Voice.character_id == character.id, col(Voice.active).is_(True))).first()
+    voice = versions.active(session, character)
     return {
         "name": character.name,
         "is_default": character.is_default,

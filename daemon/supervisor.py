@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlmodel import Session
 
-from daemon import job_spec, logs, processes, queue, staleness
+from daemon import job_spec, logs, processes, queue, staleness, versions
 from daemon.attempt import Attempt, AttemptLimits, WorkerPlace
 from daemon.errors import NotFoundError, ServiceError
 from daemon.exits import Action, Decision, Ending, decide
@@ -72,8 +72,8 @@ class JobSupervisor(Lane):
             decision = decide(self._attempt(job, spec))
             outcome = self._settle(job, decision)
             logger.info("%s: %s after %.1f s%s", job.kind, outcome, time.monotonic() - began, _because(decision))
-            if outcome == Status.COMPLETED and job.kind == JobKind.PROCESS:
-                self._sweep(job)
+            if outcome == Status.COMPLETED:
+                self._tidy(job)
 
     def _attempt(self, job: Job, spec: JobSpec) -> Ending:
         layout = self._world.layout
@@ -128,14 +128,20 @@ class JobSupervisor(Lane):
         if character is not None and staleness.is_complete(session, settings, character, JobKind.PROCESS):
             queue.enqueue(session, job.character_id, JobKind.TRAIN, Origin.INBOX)
 
-    def _sweep(self, job: Job) -> None:
+    def _tidy(self, job: Job) -> None:
+        world = self._world
         try:
-            removed = sweep(self._world.database, self._world.settings, self._world.layout, job.character_id)
+            if job.kind == JobKind.TRAIN:
+                removed = versions.retire(world, job.character_id)
+                what = "old versions of the voice"
+            else:
+                removed = sweep(world.database, world.settings, world.layout, job.character_id)
+                what = "files that no recording leads to any more"
         except ServiceError as error:
             logger.warning("old files were not removed, next time perhaps: %s", error)
             return
         if removed:
-            logger.info("removed %d files that no recording leads to any more", removed)
+            logger.info("removed %d %s", removed, what)
 
 
 def _because(decision: Decision) -> str:

@@ -179,6 +179,30 @@ class Job(SQLModel, table=True):
     log_path: str | None = None
 
 
+class JobStep(SQLModel, table=True):
+    """How one step of a job went, over all its attempts; earlier ones tell how long a later one will take."""
+
+    __table_args__ = (UniqueConstraint("job_id", "step"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    job_id: int = Field(sa_column=Column(Integer, ForeignKey("job.id", ondelete="CASCADE"), nullable=False, index=True))
+    step: str
+    started_at: datetime = _time()
+    completed_at: datetime | None = _time(nullable=True)
+    seconds: float = 0.0
+    """Time spent in it so far."""
+    progress: float = 0.0
+    """0 to 100."""
+    work: float = 0.0
+    """How much there was to do: stale items, for a training clips times epochs."""
+    items_in: int = 0
+    items_out: int = 0
+    redone: int = 0
+    dropped: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """[{item, reason}]"""
+    note: str = ""
+
+
 class Inference(SQLModel, table=True):
     """One sentence to speak."""
 
@@ -204,11 +228,35 @@ class Inference(SQLModel, table=True):
     """Relative to the work directory."""
     error_message: str | None = None
     detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    """Voice used, warnings, seconds of audio, seconds it took."""
+    """Voice used, warnings, seconds of audio, seconds it took; while it is spoken, how much can be heard."""
+    batch_id: str | None = Field(
+        default=None,
+        sa_column=Column(String, ForeignKey("speechbatch.id", ondelete="CASCADE"), nullable=True, index=True),
+    )
+    batch_position: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
+
+
+class SpeechBatch(SQLModel, table=True):
+    """Many sentences that are asked for and given out together."""
+
+    id: str = Field(primary_key=True)
+    """32 hexadecimal digits."""
+    character_id: int | None = Field(
+        sa_column=Column(Integer, ForeignKey("character.id", ondelete="SET NULL"), nullable=True, index=True)
+    )
+    character_name: str
+    sound_format: str
+    names: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """File names of the sounds without extension, by position."""
+    starts_s: list[float] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+    """When each is to begin, for subtitles; then a track with all of them is made as well."""
+    created_at: datetime = _time()
 
 
 class Voice(SQLModel, table=True):
-    """A finished training: the two model files and what they came from."""
+    """A version of a character's voice: the two model files of a finished training and what they came from."""
+
+    __table_args__ = ({"sqlite_autoincrement": True},)  # requests name versions, so no number is given twice
 
     id: int | None = Field(default=None, primary_key=True)
     character_id: int = _owner()
@@ -221,7 +269,15 @@ class Voice(SQLModel, table=True):
     """`random weights` or the name of the base; shown wherever a person would mistake it for a usable voice."""
     metrics: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     active: bool = True
+    """Whether it speaks; one version of a character does."""
     created_at: datetime = _time()
+    """When its training finished; a training that leads to the same version again renews it."""
+    config: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default=text("'{}'"))
+    )
+    """The settings that it was trained with; empty for versions older than this column."""
+    note: str = Field(default="", sa_column=Column(String, nullable=False, server_default=text("''")))
+    """What a person wrote about it."""
 
 
 class Event(SQLModel, table=True):
@@ -236,6 +292,31 @@ class Event(SQLModel, table=True):
     kind: str
     """Dotted words: character.created, audio.added, job.started, step.finished …"""
     data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class ApiKey(SQLModel, table=True):
+    """Who may use the API from other machines. The secret itself is never stored."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=64)
+    public_part: str = Field(unique=True, max_length=16)
+    """The readable part of the key, by which it is found."""
+    digest: str
+    """SHA-256 of the whole key, hexadecimal; a key holds 256 random bits, so that no slow hash is needed."""
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    sentences_per_minute: int | None = None
+    """Limit of its own; None: the one of the settings."""
+    created_at: datetime = _time()
+    revoked_at: datetime | None = _time(nullable=True)
+
+
+class SentenceCount(SQLModel, table=True):
+    """How many sentences a caller has asked for in one minute; all API processes count together."""
+
+    caller: str = Field(primary_key=True)
+    minute: int = Field(primary_key=True)
+    """Minutes since 1970."""
+    count: int = 0
 
 
 class ServiceState(SQLModel, table=True):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sqlmodel import Session
 
-from daemon import characters, probing, recordings
+from daemon import characters, limits, probing, recordings
 from daemon.database import Database
-from daemon.errors import UnsupportedAudioError
+from daemon.errors import StorageError, UnsupportedAudioError
 from daemon.layout import Layout
 from daemon.names import UPLOAD_EXTENSIONS, base_name, recording_name
 from daemon.recordings import RecordingFacts
@@ -58,6 +59,7 @@ def store(database: Database, settings: Settings, layout: Layout, character_name
         NotFoundError: no such character.
         BusyError: the character is being renamed.
         UnsupportedAudioError: it is not usable audio.
+        StorageError: the disk or the quota is full.
     """
     with database.read() as session:
         known = _same_bytes(session, layout, characters.get(session, character_name), arrived.sha256)
@@ -65,6 +67,7 @@ def store(database: Database, settings: Settings, layout: Layout, character_name
         return _already(known)
     audio = probing.probe(arrived.path, settings.inbox)
     stat = arrived.path.stat()
+    _refuse_when_full(layout, settings)
     with database.write() as session:
         character = characters.get(session, character_name)
         characters.refuse_while_renaming(character)
@@ -73,6 +76,7 @@ def store(database: Database, settings: Settings, layout: Layout, character_name
             return _already(known)
         folder = layout.raw_audio(character.name)
         before = recordings.find(session, character, arrived.path.name)
+        limits.refuse_over_quota(session, settings.limits, stat.st_size - (before.size_bytes if before else 0))
         target = _target(folder, arrived, before)
         facts = RecordingFacts(
             filename=target.name,
@@ -91,6 +95,12 @@ def store(database: Database, settings: Settings, layout: Layout, character_name
         _place(arrived.path, target)
     logger.info("stored recording %r of %s", target.name, character.name)
     return Stored(target.name, f"{target.name} was {'stored' if before is None else 'replaced by the new recording'}")
+
+
+def _refuse_when_full(layout: Layout, settings: Settings) -> None:
+    free = shutil.disk_usage(layout.work_dir).free
+    if free < settings.inbox.free_bytes_reserve:
+        raise StorageError("the disk that holds the work directory is nearly full; free some space and upload again")
 
 
 def _same_bytes(session: Session, layout: Layout, character: Character, sha256: str) -> AudioFile | None:

@@ -7,15 +7,17 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 
 from daemon import inferences, logs, processes
 from daemon.errors import ServiceError
 from daemon.lane import Lane
 from daemon.processes import ProgramSpec
+from daemon.scheduler import ChangeDetector
 from daemon.tables import Inference
 from daemon.worker_process import BoundedLog, LineTooLongError, WorkerProcess
 from daemon.world import World
-from pipeline.protocol import Message, MessageType, SpeakRequest, decode_message, encode
+from pipeline.protocol import Message, MessageType, SpeakCancel, SpeakRequest, decode_message, encode
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,8 @@ TURN_S = 0.2
 PROGRESS_S = 0.5
 MAX_CRASHES = 2
 STOP_GRACE_S = 5.0
+CANCEL_GRACE_S = 10.0
+"""A worker that does not stop by itself in this time is ended."""
 
 
 class _End(StrEnum):
@@ -47,6 +51,7 @@ class VoiceLane(Lane):
         self._command = command or processes.module_command("pipeline.voice", *options)
         self._worker: WorkerProcess | None = None
         self._unsettled = False
+        self._changes = ChangeDetector(world.layout.database)
 
     def turn(self) -> bool:
         """Speak the next sentence, if any."""
@@ -66,6 +71,7 @@ class VoiceLane(Lane):
 
     def close(self) -> None:
         """End the worker."""
+        self._changes.close()
         self._end_worker(STOP_GRACE_S)
 
     def _serve(self, inference: Inference) -> None:
@@ -99,7 +105,7 @@ class VoiceLane(Lane):
         worker.send(encode(request))
         timeout_s = self._world.settings.inference.timeout_s
         deadline = time.monotonic() + timeout_s
-        noted = 0.0
+        noted = asked = 0.0
         while True:
             try:
                 alive = worker.alive
@@ -110,8 +116,17 @@ class VoiceLane(Lane):
                 if message.type is MessageType.PROGRESS and time.monotonic() - noted > PROGRESS_S:
                     noted = time.monotonic()
                     self._progress(request.request_id, message)
+                elif message.type is MessageType.FRAGMENT:
+                    self._sounded(request.request_id, message)
                 elif self._answered(request.request_id, message):
                     return _End.ANSWERED
+            if not asked and self._cancel_is_wanted(request.request_id):
+                asked = time.monotonic()
+                worker.send(encode(SpeakCancel(request.request_id)))
+            if asked and time.monotonic() - asked > CANCEL_GRACE_S:
+                self._end_worker(0.0)
+                inferences.cancelled(self._world.database, request.request_id)
+                return _End.GIVEN_UP
             if not alive:
                 return _End.LEFT if worker.process.returncode == 0 else _End.CRASHED
             if self.stopping:  # it is put back at the next start
@@ -127,11 +142,23 @@ class VoiceLane(Lane):
         if total:
             inferences.progress(self._world.database, request_id, min(99.0, 100.0 * done / total))
 
+    def _sounded(self, request_id: str, message: Message) -> None:
+        facts = {key: value for key, value in message.data.items() if key != "request_id"}
+        facts["path"] = str(Path(str(facts["path"])).relative_to(self._world.layout.work_dir))
+        inferences.sounded(self._world.database, request_id, facts)
+
+    def _cancel_is_wanted(self, request_id: str) -> bool:
+        """Whether to stop; the database is only read after somebody has written to it."""
+        return self._changes.changed() and inferences.cancel_is_requested(self._world.database, request_id)
+
     def _answered(self, request_id: str, message: Message) -> bool:
         data = message.data
         if message.type is MessageType.SPOKEN:
             facts = {key: value for key, value in data.items() if key not in ("request_id", "output_path")}
             inferences.finish(self._world.database, request_id, facts)
+            return True
+        if message.type is MessageType.CANCELLED:
+            inferences.cancelled(self._world.database, request_id)
             return True
         if message.type is MessageType.ERROR:
             inferences.fail(self._world.database, request_id, str(data.get("message") or "speaking failed"))

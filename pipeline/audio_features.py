@@ -74,5 +74,5 @@ def _write_wave(path: Path, samples: NDArray[np.float32], chosen: Family) -> NDA
     if chosen.content_encoder == "whisper":
         write_wav(path, training_mix(samples), rate_hz)
         return content_wave(read_wav(path).samples, rate_hz)
-    write_wav(path, stored_wave(samples) / _FULL_SCALE, rate_hz)
+    write_wav(path, stored_wave(samples).astype(np.float32) / _FULL_SCALE, rate_hz)
     return heard_wave(samples, rate_hz)

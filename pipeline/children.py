@@ -17,16 +17,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from GPT_SoVITS.errors import EngineError
+from GPT_SoVITS.text.dictionary import Reading
 from pipeline.context import Cancelled, Dropped, StepContext
 from pipeline.plan import Feed, Inputs, Item, StepPlan
 from pipeline.protocol import ArtifactRecord, Message, MessageType, artifact_from, decode_message, encode
-from pipeline.steps import STEP_BY_NAME, JobConfig, StepName
+from pipeline.steps import CHARACTER_ITEM, STEP_BY_NAME, JobConfig, StepName
 from pipeline.worker import CANCELLED, DONE, guarded, open_channel
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ class ChildSpec:
     scratch: str
     config: JobConfig
     items: tuple[Item, ...]
+    readings: tuple[Reading, ...] = ()
+    voice: tuple[ArtifactRecord, ...] = ()
+    """What earlier steps made of the whole character."""
     rank: int = 0
     count: int = 1
     rendezvous: str = ""
@@ -54,19 +58,19 @@ class ChildSpec:
 
 def child_specs(context: StepContext, count: int) -> list[ChildSpec]:
     """Return specs for so many children of a step, all with all stale items."""
-    return [
-        ChildSpec(
-            context.plan.step.name,
-            context.character,
-            str(context.root),
-            str(context.scratch),
-            context.inputs.config,
-            context.plan.stale,
-            rank,
-            count,
-        )
-        for rank in range(count)
-    ]
+    inputs = context.inputs
+    spec = ChildSpec(
+        context.plan.step.name,
+        context.character,
+        str(context.root),
+        str(context.scratch),
+        inputs.config,
+        context.plan.stale,
+        tuple(inputs.readings),
+        tuple(record for (_, item), record in inputs.artifacts.items() if item == CHARACTER_ITEM),
+        count=count,
+    )
+    return [replace(spec, rank=rank) for rank in range(count)]
 
 
 def run_children(context: StepContext, specs: Sequence[ChildSpec], threads: int) -> None:
@@ -103,15 +107,18 @@ class _Children:
             for spec in self._specs:
                 self._start(spec)
         except BaseException:
-            self._end()
+            self._end(0.0)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End those that still run; what they finished until then is kept."""
-        self._end()
+        """End those that still run; what they finished until then is kept.
+
+        Only a cancelled training is given the time for a last checkpoint: beside a dead process it cannot write one.
+        """
+        self._end(LEAVING_S if kind is Cancelled else 0.0)
 
     def _start(self, spec: ChildSpec) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": str(self._threads), "GLOO_SOCKET_IFNAME": "lo"}
@@ -186,10 +193,10 @@ class _Children:
         self._done[index] = data["done"]
         self._context.progress(sum(self._done), sum(len(spec.items) for spec in self._specs), data["note"])
 
-    def _end(self) -> None:
+    def _end(self, patience_s: float) -> None:
         for process in self._processes:
             process.terminate()
-        deadline = time.monotonic() + LEAVING_S
+        deadline = time.monotonic() + patience_s
         for process in self._processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
@@ -227,7 +234,8 @@ def main() -> int:
     channel = open_channel()
     spec = decode_spec(sys.stdin.readline())
     plan = StepPlan(STEP_BY_NAME[spec.step], spec.items, frozenset(), blocked=False)
-    inputs = Inputs(spec.config, (), {})
+    artifacts = {(record.step, record.item): record for record in spec.voice}
+    inputs = Inputs(spec.config, (), {}, artifacts, spec.readings)
     context = StepContext(Path(spec.root), spec.character, inputs, plan, Path(spec.scratch), channel)
     return guarded(lambda: _work(spec, context), channel)
 
@@ -264,7 +272,14 @@ def decode_spec(line: str) -> ChildSpec:
         Item(**{**item, "step": StepName(item["step"]), "feeds": tuple(Feed(**feed) for feed in item["feeds"])})
         for item in raw["items"]
     )
-    return ChildSpec(**{**raw, "step": StepName(raw["step"]), "config": JobConfig(**raw["config"]), "items": items})
+    parts = {
+        "step": StepName(raw["step"]),
+        "config": JobConfig(**raw["config"]),
+        "items": items,
+        "readings": tuple(Reading(**reading) for reading in raw["readings"]),
+        "voice": tuple(artifact_from(record) for record in raw["voice"]),
+    }
+    return ChildSpec(**{**raw, **parts})
 
 
 if __name__ == "__main__":

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator
 from GPT_SoVITS.base_files import PUBLIC_FAMILIES, base_files
 from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.families import FAMILIES, FamilyName
+from GPT_SoVITS.text.packages import package_file
 
 LIBRARIES = {
     "audio libraries": ("av", "soundfile", "soxr", "noisereduce", "scipy"),
-    "text libraries": ("jieba", "pypinyin", "opencc", "pyopenjtalk", "g2p_en", "misaki", "inflect", "wordsegment"),
+    "text libraries": ("pypinyin", "opencc", "pyopenjtalk", "wordsegment", "mecab", "ToJyutping"),
 }
+TEXT_DATA = {"g2p_en": "checkpoint20.npz", "g2pk2": "table.csv", "jieba": "dict.txt", "misaki": "tone_sandhi.py"}
+"""Packages of which only a data file is read."""
 REINSTALL = "install sovits-daemon again"
 
 
@@ -28,6 +31,7 @@ def main() -> int:
     checks: list[Callable[[], Iterator[dict[str, str]]]] = [
         lambda: _torch(device),
         *(lambda name=name: _libraries(name) for name in LIBRARIES),
+        _text_data,
         lambda: _whisper(asr_model, models_dir),
         lambda: _families(models_dir),
     ]
@@ -79,9 +83,20 @@ def _libraries(name: str) -> Iterator[dict[str, str]]:
         yield _finding("ok", name, ", ".join(LIBRARIES[name]))
 
 
+def _text_data() -> Iterator[dict[str, str]]:
+    try:
+        for package, name in TEXT_DATA.items():
+            package_file(package, name)
+    except EngineError as error:
+        sentence, _, remedy = str(error).partition("; ")
+        yield _finding("fail", "text data", sentence, remedy)
+    else:
+        yield _finding("ok", "text data", ", ".join(TEXT_DATA))
+
+
 def _whisper(model: str, models_dir: str) -> Iterator[dict[str, str]]:
     try:
-        from GPT_SoVITS.whisper import locate_model
+        from GPT_SoVITS.whisper_files import locate_model
 
         folder = locate_model(model, models_dir)
     except EngineError as error:

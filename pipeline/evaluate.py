@@ -66,6 +66,7 @@ def main() -> int:
     stream = take_standard_output()
     logging.basicConfig(stream=sys.stderr, level="WARNING")
     use_all_cores()
+    answer: dict[str, Any]
     try:
         answer: dict[str, Any] = {"evaluation": run(decode(sys.stdin.read()))}
     except (EngineError, OSError) as error:

@@ -23,9 +23,11 @@ from pipeline.steps import (
     JobKind,
     Step,
     StepName,
+    epochs_of,
     steps_of,
 )
 
+_TRAININGS = (StepName.TRAIN_SOVITS, StepName.TRAIN_GPT)
 ArtifactIndex = dict[tuple[StepName, str], ArtifactRecord]
 
 
@@ -117,6 +119,15 @@ def is_complete(kind: JobKind, inputs: Inputs) -> bool:
     """Whether a job of this kind would find nothing to do; training also needs finished audio processing."""
     kinds = (JobKind.PROCESS,) if kind is JobKind.PROCESS else (JobKind.PROCESS, JobKind.TRAIN)
     return all(step.complete for each in kinds for step in plan_job(each, inputs))
+
+
+def work_of(step: StepPlan, config: JobConfig) -> int:
+    """Return how much is to be done in a step: its stale items; for a training its clips times its epochs."""
+    if step.step.name not in _TRAININGS:
+        return sum(1 for item in step.stale if item.name != LIST_ITEM)
+    prefix = f"{StepName.EXTRACT_TEXT_FEATURES}/"
+    clips = sum(1 for item in step.stale for feed in item.feeds if feed.name.startswith(prefix))
+    return clips * epochs_of(step.step.name, config)
 
 
 def live_items(inputs: Inputs) -> set[tuple[StepName, str]]:

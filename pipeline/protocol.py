@@ -133,13 +133,34 @@ class SpeakCancel:
     """The request's id."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackItem:
+    """One spoken sentence that goes into an archive."""
+
+    path: str
+    name: str
+    """Its file name there, without extension."""
+    text: str
+    start_s: float | None
+    """When it is to begin in the common track; None: there is no track."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackOrder:
+    """An archive to make; read by `python -m pipeline.pack` from standard input."""
+
+    target: str
+    sound_format: str
+    items: tuple[PackItem, ...]
+
+
 class MessageType(StrEnum):
     """What a worker can say."""
 
     STARTED = "started"
     """{pid, device}"""
     STEP_STARTED = "step_started"
-    """{step, items}: number of items the step looks at"""
+    """{step, items, work}: number of items the step looks at; stale ones, for a training clips times epochs"""
     PROGRESS = "progress"
     """{step, done, total, note}; training counts optimiser steps. In the voice lane: {request_id, done, total}"""
     ARTIFACT = "artifact"
@@ -147,7 +168,7 @@ class MessageType(StrEnum):
     STEP_FINISHED = "step_finished"
     """{step, items_in, items_out, redone, fresh, dropped: [{item, reason}], seconds, note}"""
     VOICE = "voice"
-    """{family, sovits_path, gpt_path, input_hash, metrics, trained_from}: paths relative to the character"""
+    """{family, sovits_path, gpt_path, input_hash, metrics, trained_from, config}: paths relative to the character"""
     FRAGMENT = "fragment"
     """{request_id, path, offset, bytes, sample_rate_hz}: so many bytes of 16-bit mono sound lie in the file from
     `offset` on. The file grows, and is renamed to the output once it is complete."""

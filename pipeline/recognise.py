@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from GPT_SoVITS.audio import read_wav, resample
-from GPT_SoVITS.whisper import RATE_HZ, encode, load_model, locate_model, log_mel
+from GPT_SoVITS.whisper import RATE_HZ, encode, load_model, log_mel
+from GPT_SoVITS.whisper_files import locate_model
 
 Samples = npt.NDArray[np.float32]
 

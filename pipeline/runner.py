@@ -13,7 +13,7 @@ from GPT_SoVITS.errors import EngineError
 from pipeline import plan
 from pipeline.context import Reporter, StepContext
 from pipeline.protocol import ArtifactRecord, JobSpec, Message, MessageType
-from pipeline.steps import CHARACTER_ITEM, LIST_ITEM, JobKind, StepName, steps_of
+from pipeline.steps import CHARACTER_ITEM, LIST_ITEM, VOICE_SETTINGS, JobKind, StepName, steps_of
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,8 @@ def _run_step(name: StepName, job: JobSpec, inputs: plan.Inputs, scratch: Path, 
         raise NothingUsableError(f"{name} cannot start: an earlier step is not finished; process the audio first")
     context = StepContext(Path(job.root), job.character, inputs, planned, scratch, reporter)
     context.check()
-    reporter.send(Message(MessageType.STEP_STARTED, {"step": name, "items": len(planned.items)}))
+    work = plan.work_of(planned, inputs.config)
+    reporter.send(Message(MessageType.STEP_STARTED, {"step": name, "items": len(planned.items), "work": work}))
     module = importlib.import_module(MODULES[name])
     if planned.stale or not planned.items:
         module.run(context)
@@ -140,5 +141,6 @@ def _voice(inputs: plan.Inputs) -> Message:
             "gpt": gpt.detail["metrics"],
             "evaluation": gpt.detail.get("evaluation") or None,
         },
+        "config": {name: getattr(inputs.config, name) for name in VOICE_SETTINGS},
     }
     return Message(MessageType.VOICE, data)

@@ -65,7 +65,7 @@ def processes_for(config: JobConfig, clips: int) -> int:
     """
     if config.feature_processes:
         return min(config.feature_processes, clips)
-    fitting = psutil.virtual_memory().available // PROCESS_BYTES
+    fitting = int(psutil.virtual_memory().available // PROCESS_BYTES)
     return max(1, min(core_count(), clips // LEAST_CLIPS, fitting))
 
 

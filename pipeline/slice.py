@@ -14,6 +14,7 @@ import soundfile
 from GPT_SoVITS.audio import Samples, write_wav
 from pipeline.context import StepContext
 from pipeline.convert import SHORTEST_S, SILENCE_DBFS
+from pipeline.measures import measure
 from pipeline.names import clip_name, converted_path, sliced_path
 from pipeline.plan import Item
 from pipeline.silence import SlicerRule, Span, levels, spans
@@ -42,6 +43,7 @@ def slice_recording(context: StepContext, item: Item) -> None:
         pieces, note = _pieces(sound, item)
         files: dict[str, Path] = {}
         refused: list[dict[str, object]] = []
+        measures: dict[str, dict[str, float]] = {}
         for piece in pieces:
             context.check()
             samples = _read(sound, piece)
@@ -51,7 +53,8 @@ def slice_recording(context: StepContext, item: Item) -> None:
             name = clip_name(item.name, piece.start, piece.end)
             write_wav(folder / f"{piece.start}.wav", even_loudness(samples), sound.samplerate)
             files[sliced_path(name)] = folder / f"{piece.start}.wav"
-        detail: dict[str, object] = {"clips": len(files), "dropped_clips": refused}
+            measures[name] = measure(samples, sound.samplerate)
+        detail: dict[str, object] = {"clips": len(files), "dropped_clips": refused, "measures": measures}
         if note:
             detail["note"] = note
             context.notes.append(f"{item.name}: {note}")

@@ -87,18 +87,29 @@ class Step:
 
 STEPS: tuple[Step, ...] = (
     Step(StepName.CONVERT_AUDIO, JobKind.PROCESS, Scope.RECORDING, 1, ("family",)),
-    Step(StepName.SLICE_AUDIO, JobKind.PROCESS, Scope.RECORDING, 1, ()),
+    Step(StepName.SLICE_AUDIO, JobKind.PROCESS, Scope.RECORDING, 2, ()),  # 2: clips are measured
     Step(StepName.DENOISE_AUDIO, JobKind.PROCESS, Scope.CLIP, 1, ()),
     Step(StepName.ASR_TRANSCRIBE, JobKind.PROCESS, Scope.CLIP, 1, ("language", "asr_model")),
-    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
-    Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
+    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
+    Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.EXTRACT_SPEAKER_VECTORS, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
     Step(StepName.EXTRACT_SEMANTIC_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.TRAIN_SOVITS, JobKind.TRAIN, Scope.CHARACTER, 2, ("family", "batch_size", "epochs_s2", "seed")),
     Step(StepName.TRAIN_GPT, JobKind.TRAIN, Scope.CHARACTER, 2, ("family", "batch_size", "epochs_s1", "seed", "dpo")),
 )
 
+TRAINING_LOGS = {StepName.TRAIN_SOVITS: "logs_s2", StepName.TRAIN_GPT: "logs_s1"}
+"""Public prefix of the folder below the experiment that holds a training's checkpoints and metrics.jsonl."""
+
+VOICE_SETTINGS = ("family", "language", "enable_denoise", "batch_size", "epochs_s2", "epochs_s1", "seed")
+"""Fields of JobConfig that are recorded with a finished voice."""
+
 STEP_BY_NAME: dict[StepName, Step] = {step.name: step for step in STEPS}
+
+
+def epochs_of(step: StepName, config: JobConfig) -> int:
+    """Return how often a training step goes over its clips; 1 for other steps."""
+    return {StepName.TRAIN_SOVITS: config.epochs_s2, StepName.TRAIN_GPT: config.epochs_s1}.get(step, 1)
 
 
 def steps_of(kind: JobKind, config: JobConfig) -> tuple[Step, ...]:

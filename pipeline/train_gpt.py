@@ -1,12 +1,15 @@
-"""train_gpt: text features and semantic codes → models/<character>-e<epoch>.ckpt (public compact layout)."""
+"""train_gpt: text features and semantic codes → models/<character>-<version>-e<epoch>.ckpt (compact)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from GPT_SoVITS.checkpoints import write_gpt_weights
 from GPT_SoVITS.dataset import SEMANTIC_FILE, TEXT_FILE, read_semantic_lines, read_text_lines
+from GPT_SoVITS.speech_guard import learned_bounds
 from GPT_SoVITS.training.direct_data import ensure_alignment
 from GPT_SoVITS.training.direct_trainer import keep_out
-from GPT_SoVITS.training.gpt_data import load_gpt_items
+from GPT_SoVITS.training.gpt_data import GptItem, load_gpt_items
 from GPT_SoVITS.training.gpt_trainer import GptSetup, GptTrainee
 from GPT_SoVITS.training.parallel import Group
 from GPT_SoVITS.training.pointed_trainer import PointedTrainee
@@ -14,8 +17,8 @@ from GPT_SoVITS.training.recipe import gpt_recipe, gpt_schedule
 from GPT_SoVITS.training.start import start_gpt
 from pipeline.context import StepContext
 from pipeline.first_impression import first_impression
-from pipeline.steps import StepName
-from pipeline.training import MODELS, clips_of, facts, ground, in_processes, leave_out, train
+from pipeline.steps import TRAINING_LOGS, StepName
+from pipeline.training import clips_of, facts, ground, in_processes, leave_out, publish, train, version_of
 
 
 def run(context: StepContext) -> None:
@@ -31,7 +34,7 @@ def make(context: StepContext, group: Group) -> None:
         TrainingDivergedError: the loss stopped being a number.
     """
     config = context.inputs.config
-    at = ground(context, "logs_s1", group)
+    at = ground(context, TRAINING_LOGS[StepName.TRAIN_GPT], group)
     recipe = gpt_recipe(at.family, preference=config.dpo)
     wanted = set(clips_of(at.item, StepName.EXTRACT_SEMANTIC_FEATURES))
     codes = read_semantic_lines(context.experiment / SEMANTIC_FILE)
@@ -52,9 +55,17 @@ def make(context: StepContext, group: Group) -> None:
         trainee.finish(outcome.epochs)
     if not group.leads:
         return
-    name = f"{context.character}-e{outcome.epochs}.ckpt"
+    name = f"{context.character}-{version_of(at)}-e{outcome.epochs}.ckpt"
     with context.folder() as scratch:
         target = scratch / name
         write_gpt_weights(target, model.state_dict(), at.family, f"GPT-e{outcome.epochs}")
         judged = first_impression(context, target, [item.name for item in items], at.trained_from)
-        context.publish(at.item, {f"{MODELS}/{name}": target}, {**facts(at, outcome, items), "evaluation": judged})
+        told = facts(at, outcome, items)
+        told["metrics"]["codes_per_phone"] = _codes_per_phone(items)
+        publish(context, at, target, {**told, "evaluation": judged})
+
+
+def _codes_per_phone(items: Sequence[GptItem]) -> list[float]:
+    """Return the least and the most codes a phone that speech of this voice takes: what synthesis is judged by."""
+    bounds = learned_bounds([len(item.codes) / len(item.phones) for item in items])
+    return [round(bounds.least, 3), round(bounds.most, 3)]

@@ -1,4 +1,4 @@
-"""train_sovits: text and audio features → models/<character>_e<epoch>_s<step>.pth (public compact layout)."""
+"""train_sovits: text and audio features → models/<character>-<version>_e<epoch>_s<step>.pth (compact)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from GPT_SoVITS.training.sovits_data import SovitsItem, complete_clips, load_sov
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
 from GPT_SoVITS.training.start import start_discriminator, start_sovits
 from pipeline.context import StepContext
-from pipeline.steps import StepName
-from pipeline.training import MODELS, Ground, clips_of, facts, ground, in_processes, leave_out, train
+from pipeline.steps import TRAINING_LOGS, StepName
+from pipeline.training import Ground, clips_of, facts, ground, in_processes, leave_out, publish, train, version_of
 
 
 def run(context: StepContext) -> None:
@@ -33,7 +33,7 @@ def make(context: StepContext, group: Group) -> None:
         TrainingDivergedError: the loss stopped being a number.
     """
     config = context.inputs.config
-    at = ground(context, "logs_s2", group)
+    at = ground(context, TRAINING_LOGS[StepName.TRAIN_SOVITS], group)
     recipe = sovits_recipe(at.family)
     names = clips_of(at.item, StepName.EXTRACT_AUDIO_FEATURES)
     texts = read_text_lines(context.experiment / TEXT_FILE)
@@ -53,11 +53,11 @@ def make(context: StepContext, group: Group) -> None:
         trainee.finish(outcome.epochs)
     if not group.leads:
         return
-    name = f"{context.character}_e{outcome.epochs}_s{outcome.steps}.pth"
+    name = f"{context.character}-{version_of(at)}_e{outcome.epochs}_s{outcome.steps}.pth"
     with context.folder() as scratch:
         target = scratch / name
         write_sovits_weights(target, model.state_dict(), at.family, f"{outcome.epochs}epoch_{outcome.steps}iteration")
-        context.publish(at.item, {f"{MODELS}/{name}": target}, facts(at, outcome, items))
+        publish(context, at, target, facts(at, outcome, items))
 
 
 def direct_trainee(model: SovitsModel, items: Sequence[SovitsItem], at: Ground, epochs: int) -> AcousticTrainee:

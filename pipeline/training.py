@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +15,16 @@ from GPT_SoVITS.devices import (
     allow_fast_products,
     choose_compute,
     core_count,
+    free_memory,
     usable_gpus,
     use_all_cores,
 )
 from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, family
+from GPT_SoVITS.hubert import load_hubert
+from GPT_SoVITS.roberta import load_roberta
+from GPT_SoVITS.speaker import load_speaker_encoder
 from GPT_SoVITS.training.loop import LoopOptions, Outcome, Trainee, run_training
+from GPT_SoVITS.training.metrics import METRICS_FILE
 from GPT_SoVITS.training.parallel import ALONE, Group
 from GPT_SoVITS.training.sovits_data import LeftOut
 from GPT_SoVITS.training.start import base_name
@@ -30,6 +36,8 @@ from pipeline.steps import JobConfig
 logger = logging.getLogger(__name__)
 
 MODELS = "models"
+CURVE_SUFFIX = ".metrics.jsonl"
+"""Replaces the suffix of a weights file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Ground:
 
 
 def in_processes(context: StepContext, make: Callable[[StepContext, Group], None]) -> None:
-    """Train in this process, or in one for each GPU.
+    """Train in this process, or in one for each GPU; a direct family is too small to be divided.
 
     Args:
         context: the step's.
@@ -54,8 +62,10 @@ def in_processes(context: StepContext, make: Callable[[StepContext, Group], None
     Raises:
         Cancelled, EngineError, OSError, MemoryError: as `make` or `run_children` do.
     """
+    forget_encoders()
     gpus = usable_gpus(context.inputs.config.gpu_id)
-    count = processes_for(context.inputs.config, len(gpus))
+    config = context.inputs.config
+    count = 1 if family(config.family).sovits.is_direct else ranks_for(config, len(gpus))
     if count == 1:
         use_all_cores()
         make(context, ALONE)
@@ -72,7 +82,14 @@ def in_processes(context: StepContext, make: Callable[[StepContext, Group], None
     run_children(context, specs, max(1, core_count() // count))
 
 
-def processes_for(config: JobConfig, gpus: int) -> int:
+def forget_encoders() -> None:
+    """Free the memory of the feature steps' encoders: training needs it, above all on a GPU."""
+    for load in (load_hubert, load_roberta, load_speaker_encoder):
+        load.cache_clear()
+    free_memory()
+
+
+def ranks_for(config: JobConfig, gpus: int) -> int:
     """Return how many processes train together; never more than one for each GPU, where there are GPUs."""
     wanted = config.training_processes or max(1, gpus)
     return min(wanted, gpus) if gpus else wanted
@@ -110,6 +127,18 @@ def train(context: StepContext, at: Ground, trainee: Trainee, epochs: int) -> Ou
     config = context.inputs.config
     options = LoopOptions(at.folder, at.item.input_hash, epochs, config.save_every_epoch, seed=config.seed)
     return run_training(trainee, options, context.progress, at.group)
+
+
+def version_of(at: Ground) -> str:
+    """Return what tells the files of this training from those of others: the same inputs give the same names."""
+    return at.item.input_hash[:8]
+
+
+def publish(context: StepContext, at: Ground, weights: Path, detail: dict[str, Any]) -> None:
+    """Put finished weights into place, with the curve that led to them beside them."""
+    curve = weights.with_suffix(CURVE_SUFFIX)
+    shutil.copyfile(at.folder / METRICS_FILE, curve)
+    context.publish(at.item, {f"{MODELS}/{path.name}": path for path in (weights, curve)}, detail)
 
 
 def facts(at: Ground, outcome: Outcome, clips: Sequence[Any]) -> dict[str, Any]:

@@ -18,12 +18,14 @@ from pipeline.asr_process import open_recogniser
 from pipeline.context import StepContext
 from pipeline.listfile import ListLine, format_list
 from pipeline.names import list_path, recording_of, sliced_path, transcript_path
-from pipeline.plan import Item, plan_step
+from pipeline.plan import Item, input_hash, plan_step
 from pipeline.recognise import LANGUAGES, Recogniser, objection
 from pipeline.steps import LIST_ITEM
 
 DETECTION_CLIPS = 3
 """So many of a recording's longest clips decide its language."""
+HEARD = ("text", "language", "source", "scores")
+"""What recognition says of a clip."""
 
 
 def run(context: StepContext) -> None:
@@ -33,13 +35,17 @@ def run(context: StepContext) -> None:
         languages = _Languages(context, recogniser)
         for done, item in enumerate(stale):
             context.progress(done, len(stale))
+            before = _unedited(context, item)
             if item.excluded:
-                context.drop(item, "excluded by a person")
+                context.drop(item, "excluded by a person", _remembered(before))
             elif item.text is not None:
                 language = item.language or languages.of(item.name)
-                _publish(context, item, {"text": item.text.strip(), "language": language, "source": "given"})
+                facts = {"text": item.text.strip(), "language": language, "source": "given"}
+                _publish(context, item, facts, before)
+            elif before.get("input_hash") == item.input_hash:  # the edit was taken back: it is known what was heard
+                _conclude(context, item, {name: before[name] for name in HEARD}, before["dropped"])
             else:
-                _recognise(context, item, recogniser, languages.of(item.name))
+                _recognise(context, item, recogniser, item.language or languages.of(item.name), before)
     for item in plan_step(context.plan.step.name, context.inputs).stale:
         if item.name == LIST_ITEM:
             _write_list(context, item)
@@ -59,23 +65,51 @@ def _write_list(context: StepContext, item: Item) -> None:
         context.publish(item, {list_path(context.character): target}, detail)
 
 
-def _recognise(context: StepContext, item: Item, recogniser: Recogniser, language: str) -> None:
+def _unedited(context: StepContext, item: Item) -> dict[str, Any]:
+    """Return what was recognised in these very bytes before a person edited it, as far as that is remembered."""
+    made = context.inputs.artifacts.get((item.step, item.name))
+    if made is None:
+        return {}
+    untouched = input_hash(context.plan.step, context.inputs.config, item.feeds, None, None, False)
+    before = dict(made.detail.get("unedited") or {})
+    if made.input_hash == untouched and made.detail.get("source") == "asr":
+        heard = {name: made.detail[name] for name in HEARD}
+        before = {**heard, "dropped": made.dropped, "input_hash": untouched}
+    return before if before.get("input_hash") == untouched else {}
+
+
+def _recognise(context: StepContext, item: Item, recogniser: Recogniser, language: str, before: dict[str, Any]) -> None:
     heard = recogniser.recognise(context.root / sliced_path(item.name), language)
     facts = {"text": heard.text, "language": language, "source": "asr", "scores": heard.facts()}
-    reason = objection(heard)
+    _conclude(context, item, facts, objection(heard), before)
+
+
+def _conclude(
+    context: StepContext,
+    item: Item,
+    facts: dict[str, Any],
+    reason: str | None,
+    before: dict[str, Any] | None = None,
+) -> None:
+    """Publish what was heard, or drop the clip when it is not to be trusted."""
     if reason is None:
-        _publish(context, item, facts)
+        _publish(context, item, facts, before)
     else:
-        context.drop(item, reason, facts)
+        context.drop(item, reason, {**facts, **_remembered(before)})
 
 
-def _publish(context: StepContext, item: Item, facts: dict[str, Any]) -> None:
+def _publish(context: StepContext, item: Item, facts: dict[str, Any], before: dict[str, Any] | None = None) -> None:
     document = {"clip": item.name, **facts}
     with context.folder() as scratch:
         target = scratch / "transcript.json"
         target.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         duration_s = soundfile.info(context.root / sliced_path(item.name)).duration
-        context.publish(item, {transcript_path(item.name): target}, {**facts, "duration_s": duration_s})
+        detail = {**facts, "duration_s": duration_s, **_remembered(before)}
+        context.publish(item, {transcript_path(item.name): target}, detail)
+
+
+def _remembered(before: dict[str, Any] | None) -> dict[str, Any]:
+    return {"unedited": before} if before else {}
 
 
 class _Languages:

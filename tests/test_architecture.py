@@ -30,6 +30,7 @@ DESCRIPTIONS = {
     "GPT_SoVITS.families",
     "GPT_SoVITS.text.dictionary",
     "GPT_SoVITS.text.languages",
+    "GPT_SoVITS.whisper_files",
 }
 HEAVY = ("torch", "torchaudio", "transformers", "faster_whisper", "ctranslate2", "numpy", "scipy", "av", "soundfile")
 

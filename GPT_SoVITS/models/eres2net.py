@@ -50,14 +50,14 @@ class Res2Block(nn.Module):
     def __init__(self, channels: int, planes: int, stride: int, *, fused: bool) -> None:
         """`fused`: groups are joined by attention instead of a sum."""
         super().__init__()
-        self.width = planes * _BASE_WIDTH // 64
-        wide, out = self.width * _SCALE, planes * _EXPANSION
+        width = planes * _BASE_WIDTH // 64
+        wide, out = width * _SCALE, planes * _EXPANSION
         self.conv1 = nn.Conv2d(channels, wide, 1, stride=stride, bias=False)
         self.bn1 = nn.BatchNorm2d(wide)
-        self.convs = nn.ModuleList(nn.Conv2d(self.width, self.width, 3, padding=1, bias=False) for _ in range(_SCALE))
-        self.bns = nn.ModuleList(nn.BatchNorm2d(self.width) for _ in range(_SCALE))
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(_SCALE))
+        self.bns = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(_SCALE))
         if fused:
-            self.fuse_models = nn.ModuleList(AttentionalFusion(self.width) for _ in range(_SCALE - 1))
+            self.fuse_models = nn.ModuleList(AttentionalFusion(width) for _ in range(_SCALE - 1))
         self.conv3 = nn.Conv2d(wide, out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out)
         self.shortcut = nn.Sequential()
@@ -67,7 +67,7 @@ class Res2Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, channels, F, T] → [B, 4 · planes, F', T']"""
-        groups = _clipped(self.bn1(self.conv1(x))).split(self.width, dim=1)
+        groups = _clipped(self.bn1(self.conv1(x))).chunk(_SCALE, dim=1)
         made: list[Tensor] = []
         for index, (own, convolution, norm) in enumerate(zip(groups, self.convs, self.bns, strict=True)):
             if made:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -137,7 +137,6 @@ class Dictionary:
         for each in readings:
             self._readings.setdefault(Language(each.language), {})[each.word.casefold()] = each.reading
         self._patterns = {language: _pattern(language, words) for language, words in self._readings.items()}
-        self._normalised: dict[Language, tuple[re.Pattern[str], dict[str, str]]] = {}
 
     def respelled(self, text: str, language: Language) -> str:
         """Return `text` with the words of a language replaced by their readings: for Japanese and Korean."""
@@ -162,22 +161,9 @@ class Dictionary:
 
         return Marked(self._patterns[Language.EN].sub(mark, text), written, phones)
 
-    def syllables(self, norm_text: str, language: Language, normalise: Callable[[str], str]) -> list[tuple[int, str]]:
-        """Return (place in norm_text, syllable with tone) for each character of each Chinese or Cantonese word.
-
-        Words are looked for as `normalise` writes them: in simplified characters, say.
-        """
-        if language not in self._patterns:
-            return []
-        if language not in self._normalised:
-            words = {normalise(word): reading for word, reading in self._readings[language].items()}
-            self._normalised[language] = _pattern(language, words), words
-        pattern, words = self._normalised[language]
-        return [
-            (match.start() + offset, syllable)
-            for match in pattern.finditer(norm_text)
-            for offset, syllable in enumerate(words[match[0]].split())
-        ]
+    def readings(self, language: Language) -> Mapping[str, str]:
+        """Return word -> reading of one language."""
+        return self._readings.get(language, {})
 
 
 EMPTY = Dictionary()

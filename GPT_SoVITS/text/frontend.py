@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from GPT_SoVITS.errors import TextError
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode, mode_of
-from GPT_SoVITS.text.readers import READERS
+from GPT_SoVITS.text.readers import READERS, Read
 from GPT_SoVITS.text.segmentation import Piece, joined, segments
 from GPT_SoVITS.text.symbols import COMMA, KOREAN_BLANK, KOREAN_STOP, MARKS, PAD, UNKNOWN, ids_of_phones
 
@@ -76,6 +76,10 @@ def _clean(text: str) -> str:
 
 
 def _pieces(text: str, mode: Mode, symbols: str, dictionary: Dictionary) -> list[Phones]:
+    if language_of_mode(mode) in {Language.ZH, Language.YUE}:
+        from GPT_SoVITS.text.mandarin.normalise import latin_quantities_in_words
+
+        text = latin_quantities_in_words(text)
     return [_phones_of_piece(piece, symbols, dictionary) for piece in _with_units(segments(text, mode))]
 
 
@@ -98,7 +102,8 @@ def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
 def _phones_of_piece(piece: Piece, symbols: str, dictionary: Dictionary) -> Phones:
     language = piece.language
     if language is None or (symbols == "v1" and language in _ONLY_LATER):
-        norm_text, phones, word2ph = " ", (COMMA,), None
+        read = Read(" ", (COMMA,))
     else:
-        norm_text, phones, word2ph = READERS[language](piece.text, symbols, dictionary)
-    return Phones(ids_of_phones(phones, symbols), phones, word2ph, norm_text, language or Language.EN)
+        read = READERS[language](piece.text, symbols, dictionary)
+    ids = ids_of_phones(read.phones, symbols)
+    return Phones(ids, read.phones, read.word2ph, read.norm_text, language or Language.EN)

@@ -19,7 +19,7 @@ _HEADS = tuple(
     )
 )
 _NEAREST_RHYMES = {
-    "ek": ("et", "oet"),
+    "ek": ("et",),
     "ip": ("ep",),
     "im": ("em",),
     "iu": ("eu",),

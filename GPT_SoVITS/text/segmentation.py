@@ -22,6 +22,8 @@ _UNIT = re.compile(
 _KANA_RUN = re.compile(f"[{_KANA}]")
 _STRETCH = re.compile(f"[{_KANA}]+|[^{_KANA}]+")
 _ONLY_CHINESE = frozenset("你吗呢吧很她哪啊么没个咱您")
+_CHINESE_VERB = re.compile("是(?![非正認])")
+"""The Chinese "to be"; in Japanese the character stands in a few words only."""
 _SENTENCE_ENDS = tuple(",.!?，。！？")
 
 
@@ -88,9 +90,9 @@ def _drafts(text: str, default: Language | None) -> list[_Draft]:
 
 
 def _chinese_or_japanese(run: str, japanese_text: bool) -> list[_Draft]:
-    """A run of Han and kana: Han is Japanese beside kana, unless it holds a character that only Chinese writes."""
+    """A run of Han and kana: Han is Japanese beside kana, unless it holds what only Chinese writes."""
     if not _KANA_RUN.search(run):
-        japanese = japanese_text or any(_is_japanese_only(character) for character in run)
+        japanese = (japanese_text and not _CHINESE_VERB.search(run)) or _is_only_japanese(run)
         return [_Draft(run, Language.JA if japanese else Language.ZH)]
     return [
         _Draft(stretch, Language.ZH if any(_is_chinese_only(c) for c in stretch) else Language.JA)
@@ -98,17 +100,15 @@ def _chinese_or_japanese(run: str, japanese_text: bool) -> list[_Draft]:
     ]
 
 
+def _is_only_japanese(run: str) -> bool:
+    """Whether the Japanese character set has all of a run (会議, 桜), and neither Chinese one has."""
+    return _encodes(run, "shift_jis") and not (_encodes(run, "gb2312") or _encodes(run, "big5"))
+
+
 @cache
 def _is_chinese_only(character: str) -> bool:
     """Simplified characters are absent from the Japanese standard character set, and so are a few common words."""
     return character in _ONLY_CHINESE or ("\u4e00" <= character <= "\u9fff" and not _encodes(character, "shift_jis"))
-
-
-@cache
-def _is_japanese_only(character: str) -> bool:
-    """Characters simplified in Japan alone are in its character set and in neither Chinese one."""
-    chinese = _encodes(character, "gb2312") or _encodes(character, "big5")
-    return "\u4e00" <= character <= "\u9fff" and not chinese and _encodes(character, "shift_jis")
 
 
 def _encodes(character: str, charset: str) -> bool:

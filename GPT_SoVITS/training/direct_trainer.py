@@ -115,6 +115,7 @@ class DirectTrainee(Generic[Clip]):
         )
         self.updates = 0
         self.best: Best | None = None
+        self.judged_epochs = 0
 
     def parts(self, items: Sequence[Clip], *, training: bool) -> dict[str, Tensor]:
         """Return the parts of the loss of a batch by name; they add up to what is made smaller."""
@@ -122,8 +123,9 @@ class DirectTrainee(Generic[Clip]):
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Judge what was learnt so far, then return the items of each batch of an epoch."""
-        if self.updates:
+        if self.updates and self.judged_epochs != epoch:
             self.judge(epoch)
+            self.judged_epochs = epoch  # an epoch that is resumed half-way is not judged again
         once = length_batches([len(item.codes) for item in self.items], self.schedule.batch_codes, epoch)
         turns = -(-self.schedule.least_batches // len(once))
         later = (
@@ -181,6 +183,7 @@ class DirectTrainee(Generic[Clip]):
             "optimizer": self.optimizer.state_dict(),
             "updates": self.updates,
             "best": best,
+            "judged_epochs": self.judged_epochs,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -188,6 +191,7 @@ class DirectTrainee(Generic[Clip]):
         self.network.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.updates = state["updates"]
+        self.judged_epochs = state.get("judged_epochs", 0)
         best = state.get("best")
         self.best = None if best is None else Best(best["loss"], best["weights"])
 

@@ -54,11 +54,11 @@ class GptTrainee:
 
     def train(self, epoch: int, batch: int, items: Sequence[int]) -> Losses:
         """Add one batch's gradients (not averaged), and update when enough batches are in."""
-        group = self.setup.group
-        whole = self._whole_batch(items)
+        group, seed = self.setup.group, torch.initial_seed()
+        whole = self._whole_batch(items, random.Random(seed))
         rows = group.share_of(range(len(items)))
         waiting = self._take_gradients()
-        sums = group.totals(self.division.attempt(lambda: self._gradients(whole, rows)))
+        sums = group.totals(self.division.attempt(lambda: self._gradients(whole, rows, seed)))
         losses = self._losses(whole, sums)
         if math.isfinite(losses["gpt"]):
             self._add_gradients(waiting)
@@ -69,18 +69,20 @@ class GptTrainee:
             losses |= self._update(rate)
         return {**losses, "learning_rate": rate}
 
-    def _whole_batch(self, items: Sequence[int]) -> tuple[GptBatch, RejectedCodes | None]:
+    def _whole_batch(self, items: Sequence[int], rng: random.Random) -> tuple[GptBatch, RejectedCodes | None]:
         """Collate the batch of all processes: the recipe trains padding too, so everyone needs the same padding."""
         made = collate_gpt([self.items[index] for index in items], self.setup.family)
         if not self.setup.recipe.preference:
             return made, None
-        return made, reject_codes(made.codes, made.codes_lengths, random.Random(torch.initial_seed()))
+        return made, reject_codes(made.codes, made.codes_lengths, rng)
 
-    def _gradients(self, whole: tuple[GptBatch, RejectedCodes | None], rows: Sequence[int]) -> Losses:
-        """Compute the gradients of this process's rows and return the sums that its losses are made of."""
+    def _gradients(self, whole: tuple[GptBatch, RejectedCodes | None], rows: Sequence[int], seed: int) -> Losses:
+        """Compute the gradients of this process's rows and return the sums that its losses are made of.
+
+        What a part draws (dropout) follows from the step's seed and its first row.
+        """
         self.optimizer.zero_grad(set_to_none=True)
         sums = {"loss": 0.0, "hits": 0.0, "preference": 0.0}
-        seed = torch.initial_seed()
         for part in self.division.cut(rows):
             torch.manual_seed(seed + 1 + part[0])
             for name, value in self._backward(whole, part).items():

@@ -50,8 +50,10 @@ class Group:
         for bucket in _buckets(tensors):
             flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
             dist.all_reduce(flat)
-            for tensor, part in zip(bucket, flat.split([tensor.numel() for tensor in bucket]), strict=True):
-                tensor.copy_(part.view_as(tensor))
+            start = 0
+            for tensor in bucket:
+                tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
+                start += tensor.numel()
 
     def totals(self, values: dict[str, float]) -> dict[str, float]:
         """Return the sum of each value over all processes; the names are the same in all of them."""
@@ -78,8 +80,11 @@ def join_group(rank: int, size: int, rendezvous: Path, device: torch.device) -> 
         rendezvous: a path on a file system that all of them see, used by this one group.
         device: where this process trains; each GPU belongs to one process.
     """
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    store = dist.FileStore(str(rendezvous), size)
+    backend = "gloo"
+    if device.type == "cuda":
+        backend = "nccl"
+        torch.cuda.set_device(device)
+    store = dist.FileStore(str(rendezvous), size)  # type: ignore[attr-defined]
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     return Group(rank, size, device)
 

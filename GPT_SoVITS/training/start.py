@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from GPT_SoVITS.base_files import require_base_files
+from GPT_SoVITS.base_files import nano_base, require_base_files
 from GPT_SoVITS.checkpoints import load_weights, read_discriminator_weights, read_gpt_weights, read_sovits_weights
 from GPT_SoVITS.families import RANDOM_WEIGHTS, Family, FamilyName
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
-from GPT_SoVITS.nano_base import GPT_FILE, SOVITS_FILE, base_version, load_nano_base, nano_base
+from GPT_SoVITS.nano_base import GPT_FILE, SOVITS_FILE, base_version, load_nano_base
 from GPT_SoVITS.training.codebook import install_codebook, whisper_codebook
 
 

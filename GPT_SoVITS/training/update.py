@@ -6,18 +6,19 @@ import hashlib
 import math
 
 import torch
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 from GPT_SoVITS.devices import Compute
 from GPT_SoVITS.training.parallel import gradients_of
 
 
-def gradient_scaler(compute: Compute) -> torch.amp.GradScaler:
+def gradient_scaler(compute: Compute) -> GradScaler:
     """Return the scaler that float16 needs; for every other precision it does nothing."""
-    return torch.amp.GradScaler(compute.device.type, enabled=compute.scales_gradients)
+    return GradScaler(compute.device.type, enabled=compute.scales_gradients)
 
 
-def apply_gradients(optimizer: Optimizer, scaler: torch.amp.GradScaler) -> float:
+def apply_gradients(optimizer: Optimizer, scaler: GradScaler) -> float:
     """Step once with the gradients at hand, then clear them.
 
     Gradients that are no numbers change nothing. With a scaler they only mean that its scale was too high.
@@ -34,7 +35,7 @@ def apply_gradients(optimizer: Optimizer, scaler: torch.amp.GradScaler) -> float
     return norm
 
 
-def norm_entry(name: str, norm: float, scaler: torch.amp.GradScaler) -> dict[str, float]:
+def norm_entry(name: str, norm: float, scaler: GradScaler) -> dict[str, float]:
     """Return the metric of a gradient norm; none where a scaler has just found its scale too high."""
     return {} if scaler.is_enabled() and not math.isfinite(norm) else {name: norm}
 

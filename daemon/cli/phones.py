@@ -93,10 +93,11 @@ def _show(segments: list[dict[str, Any]]) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("language", "text", "phones")
     for segment in segments:
-        table.add_row(segment["language"], segment["text"], _grouped(segment))
+        table.add_row(segment["language"], Text(segment["text"]), Text(_grouped(segment)))
     Console().print(table)
 
 

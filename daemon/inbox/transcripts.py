@@ -14,7 +14,8 @@ from daemon import events, queue
 from daemon.database import Database
 from daemon.layout import Layout
 from daemon.tables import Artifact, Character, TranscriptEdit, now
-from pipeline.listfile import SEPARATOR, ListFile, ListLine, parse_list
+from daemon.transcript_edits import as_listed, unedited
+from pipeline.listfile import ListFile, ListLine, parse_list
 from pipeline.steps import LIST_ITEM, JobKind, StepName
 
 logger = logging.getLogger(__name__)
@@ -109,17 +110,22 @@ def _apply(
     session: Session, character_id: int, line: ListLine, detail: dict[str, Any], edits: dict[str, TranscriptEdit]
 ) -> bool:
     edit = edits.get(line.name)
-    current = (_field(str(detail.get("text") or "")), detail.get("language"))
-    as_made = (_field(line.text), line.language) == current and not detail.get("dropped")
+    current = (as_listed(str(detail.get("text") or "")), detail.get("language"))
+    as_made = (as_listed(line.text), line.language) == current and not detail.get("dropped")
     if as_made and edit is None:
         return False
-    if as_made and detail.get("source") == "asr":
+    heard = unedited(detail)
+    as_heard = heard.text is not None and (as_listed(line.text), line.language) == (
+        as_listed(heard.text),
+        heard.language,
+    )
+    if edit is not None and as_heard and not heard.dropped:
         session.delete(edit)  # what was heard is right after all
         return True
     edit = edit or TranscriptEdit(character_id=character_id, clip=line.name)
     if (edit.text, edit.language, edit.excluded) == (line.text, line.language, False):
         return False
-    if as_made and not edit.excluded and edit.text is not None and _field(edit.text) == _field(line.text):
+    if as_made and not edit.excluded and edit.text is not None and as_listed(edit.text) == as_listed(line.text):
         return False
     edit.text, edit.language, edit.excluded, edit.updated_at = line.text, line.language, False, now()
     session.add(edit)
@@ -133,8 +139,3 @@ def _artifact(session: Session, character_id: int, item: str) -> Artifact | None
         Artifact.item == item,
     )
     return session.exec(query).first()
-
-
-def _field(value: str) -> str:
-    """Return a text as the list file carries it."""
-    return " ".join(value.replace(SEPARATOR, " ").split())

@@ -112,7 +112,11 @@ class Installation:
             facts = target.stat()
             digest = hashlib.sha256(target.read_bytes()).hexdigest()
             outputs.append(OutputFile(path, facts.st_size, facts.st_mtime_ns, digest))
-        detail = {"text": f"text of {item.name}", "language": "zh"} if item.step is StepName.ASR_TRANSCRIBE else {}
+        detail = (
+            {"text": f"text of {item.name}", "language": "zh", "source": "asr"}
+            if item.step is StepName.ASR_TRANSCRIBE
+            else {}
+        )
         combined = hashlib.sha256("".join(each.sha256 for each in outputs).encode()).hexdigest()
         return ArtifactRecord(item.step, item.name, item.input_hash, combined, tuple(outputs), detail)
 

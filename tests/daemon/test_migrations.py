@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col, select
 
 from daemon import migrate
 from daemon.database import Database
 from daemon.errors import StorageError
+from daemon.tables import Voice
 
 
 def _schema(database: Database) -> dict[str, str]:
@@ -64,6 +65,38 @@ def test_alembic_finds_no_difference_between_the_scripts_and_the_tables(tmp_path
     with scripted.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
     scripted.close()
+
+
+def test_voices_of_the_first_schema_become_versions(tmp_path: Path) -> None:
+    # given three trainings of the first version, of which the second overwrote one file of the first
+    database = Database(tmp_path / "sovits.db")
+    facts = "'nano', '{}', 'random weights', '2026-01-01'"
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        migrate.run_scripts(connection, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO character (id, name, config, is_default, created_at, updated_at) "
+            "VALUES (1, '小明', '{}', 1, '2026-01-01', '2026-01-01')"
+        )
+        for number, path in ((1, "a"), (2, "a"), (3, "b")):
+            connection.exec_driver_sql(
+                "INSERT INTO voice (id, character_id, sovits_path, gpt_path, input_hash, active, family, metrics, "
+                f"trained_from, created_at) VALUES ({number}, 1, '{path}.pth', '{number}.ckpt', 'h', {number == 3}, "
+                f"{facts})"
+            )
+        connection.commit()
+    # when the database is brought up to date
+    migrate.upgrade(database)
+    # then what still has its files is a version, the same one speaks, and no number is given twice
+    with database.read() as session:
+        voices = session.exec(select(Voice).order_by(col(Voice.id))).all()
+    assert [(voice.id, voice.active, voice.config, voice.note) for voice in voices] == [
+        (2, False, {}, ""), (3, True, {}, ""),
+    ]  # fmt: skip
+    with database.engine.connect() as connection:
+        sql = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'voice'").scalar()
+    assert "AUTOINCREMENT" in str(sql)
+    database.close()
 
 
 def test_the_head_in_the_code_is_the_newest_script() -> None:

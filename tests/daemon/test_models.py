@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,13 @@ from huggingface_hub.constants import DOWNLOAD_CHUNK_SIZE
 
 from daemon import pulling
 from daemon.base_models import INCOMING, RECORD, ModelStore, Verdict, import_folder
+from daemon.cli import main
 from daemon.errors import DownloadError, InvalidInputError
 from daemon.model_reader import ModelReader
 from GPT_SoVITS.base_files import HUBERT_FOLDER, ROBERTA_FOLDER, BaseFile, Part, files_of
 from GPT_SoVITS.families import FamilyName
 from tests.daemon.stand_in_hub import Hub, running_hub
 
-ROOT = Path(__file__).parents[2]
 CONFIG = json.dumps({"hidden_size": 1024, "num_hidden_layers": 24}).encode()
 CONFIG_PATH, TOKENIZER_PATH = f"{ROBERTA_FOLDER}/config.json", f"{ROBERTA_FOLDER}/tokenizer.json"
 WEIGHTS_PATH = f"{ROBERTA_FOLDER}/pytorch_model.bin"
@@ -111,14 +110,14 @@ def test_code_in_a_file_is_refused_and_not_run(store: ModelStore, tmp_path: Path
 def test_a_file_with_weights_that_are_no_numbers_or_of_another_model_is_refused(
     store: ModelStore, tmp_path: Path, reader: ModelReader
 ) -> None:
-    source = tmp_path / "download" / HUBERT_FOLDER
+    source = tmp_path / "download" / ROBERTA_FOLDER
     source.mkdir(parents=True)
     torch.save({"weight": {"model.a": torch.full((2,), float("nan"))}, "config": {}}, source / "s1v3.ckpt")
     assert "not finite" in next(import_folder(store, source.parent, reader)).said
     (source / "s1v3.ckpt").unlink()
-    torch.save({"feature_projection.projection.weight": torch.ones(2)}, source / "pytorch_model.bin")
-    assert "lacks the weight" in next(import_folder(store, source.parent, reader)).said
-    (source / "config.json").write_text('{"hidden_size": 1024}')
+    torch.save({"conv1.weight": torch.ones(2)}, source / "pretrained_eres2netv2w24s4ep4.ckpt")
+    assert "has shape [2]" in next(import_folder(store, source.parent, reader)).said
+    (source / "config.json").write_text('{"hidden_size": 768}')
     assert "does not describe" in next(import_folder(store, source.parent, reader)).said
 
 
@@ -222,36 +221,59 @@ def test_a_file_that_is_not_published_and_a_hub_that_is_not_there_are_sentences(
         _pull(store, hub, reader)
 
 
-def _run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOVITS_", "HF_"))}
-    environment |= {"SOVITS_PATHS__MODELS_DIR": str(tmp_path / "models"), **variables}
-    command = [sys.executable, "-m", "daemon.cli", "models", *arguments]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert "Traceback" not in done.stderr
-    return done
+@dataclass
+class Answer:
+    """What a command said."""
+
+    code: object
+    output: str
+    errors: str
 
 
-def test_the_commands_say_what_is_there_and_leave_with_the_documented_codes(tmp_path: Path, installation: Path) -> None:
-    listed = _run(tmp_path, "list")
-    assert listed.returncode == 0 and "v2ProPlus: 9 of 10 files missing" in listed.stdout
-    assert _run(tmp_path, "verify").returncode == 3
-    imported = _run(tmp_path, "import", str(installation))
-    assert imported.returncode == 1
-    assert f"taken: {TOKENIZER_PATH}" in imported.stdout and "refused: s1v3.ckpt" in imported.stdout
-    found = json.loads(_run(tmp_path, "list", "--json").stdout)
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run `sovits-daemon models` on an empty models folder."""
+    for name in [name for name in os.environ if name.startswith(("SOVITS_", "HF_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SOVITS_PATHS__MODELS_DIR", str(tmp_path / "models"))
+
+    def command(*arguments: str) -> Answer:
+        with pytest.raises(SystemExit) as left:
+            main(["models", *arguments])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return Answer(left.value.code, said.out, said.err)
+
+    return command
+
+
+def test_the_commands_say_what_is_there_and_leave_with_the_documented_codes(
+    run: Callable[..., Answer], installation: Path
+) -> None:
+    listed = run("list")
+    assert listed.code == 0 and "v2ProPlus: 9 of 10 files missing" in listed.output
+    assert run("verify").code == 3
+    imported = run("import", str(installation))
+    assert imported.code == 1
+    assert f"taken: {TOKENIZER_PATH}" in imported.output and "refused: s1v3.ckpt" in imported.output
+    found = json.loads(run("list", "--json").output)
     v2 = next(each for each in found["families"] if each["family"] == "v2")
     assert not v2["complete"] and {file["path"]: file["recorded"] for file in v2["files"]}[TOKENIZER_PATH]
-    assert _run(tmp_path, "verify").returncode == 0
 
 
-def test_offline_mode_is_respected_with_a_clear_sentence(tmp_path: Path) -> None:
-    done = _run(tmp_path, "pull", "v2ProPlus", HF_HUB_OFFLINE="1")
-    assert done.returncode == 1
-    assert "HF_HUB_OFFLINE is set, so nothing is downloaded" in done.stderr and "models import DIR" in done.stderr
+def test_offline_mode_is_respected_with_a_clear_sentence(
+    run: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    answer = run("pull", "v2ProPlus")
+    assert answer.code == 1
+    assert "HF_HUB_OFFLINE is set, so nothing is downloaded" in answer.errors and "models import DIR" in answer.errors
 
 
-def test_the_mirror_of_the_settings_or_the_command_line_is_asked(tmp_path: Path, hub: Hub) -> None:
+def test_the_mirror_of_the_settings_or_the_command_line_is_asked(
+    run: Callable[..., Answer], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # the stand-in publishes nothing of the public release, and says so
-    for arguments, variables in ((("--mirror", hub.url), {}), ((), {"SOVITS_MODELS__MIRROR": hub.url})):
-        done = _run(tmp_path, "pull", "v2", *arguments, **variables)
-        assert done.returncode == 1 and f"at {hub.url} has no" in done.stderr
+    assert f"at {hub.url} has no" in run("pull", "v2", "--mirror", hub.url).errors
+    monkeypatch.setenv("SOVITS_MODELS__MIRROR", hub.url)
+    assert f"at {hub.url} has no" in run("pull", "v2").errors

@@ -21,7 +21,7 @@ from daemon.exits import Action, Asked, Ending, decide
 from daemon.layout import Layout
 from daemon.settings import load_settings
 from daemon.supervisor import JobSupervisor
-from daemon.tables import Artifact, Character, Event, Job, Origin, Status, Voice, now
+from daemon.tables import Artifact, Character, Event, Job, JobStep, Origin, Status, Voice, now
 from daemon.world import World
 from pipeline.steps import JobKind
 
@@ -108,6 +108,10 @@ def test_a_worker_that_is_done_completes_its_job_and_all_it_reported_is_on_recor
     assert [kind for kind in kinds if str(kind).startswith(("job", "step"))] == [
         "job.queued", "job.started", "step.finished", "job.finished",
     ]  # fmt: skip
+    (step,) = bench.rows(lambda session: list(session.exec(select(JobStep)).all()))
+    assert isinstance(step, JobStep)
+    assert (step.job_id, step.step, step.progress, step.items_in, step.redone) == (job.id, "convert_audio", 100.0, 1, 1)
+    assert step.completed_at is not None
 
 
 def test_processing_that_began_by_itself_is_followed_by_training_and_one_that_was_asked_for_is_not(

@@ -23,7 +23,9 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-CLIPS = Path(__file__).parent.parent / "data" / "allison_en"
+ROOT = Path(__file__).resolve().parents[2]
+CLIPS = ROOT / "tests" / "data" / "allison_en"
+MORE_CLIPS = Path(os.environ.get("VOICES_DIR", ROOT.parent / "shared" / "voices")) / "allison_en"
 FINAL = {"completed", "failed", "cancelled", "outdated"}
 SMALL = "language: en\nepochs_s2: 1\nepochs_s1: 1\n"
 
@@ -93,13 +95,15 @@ class LiveService:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def drop(self, character: str, *names: str, config: str | None = SMALL) -> None:
+    def drop(self, character: str, *recordings: str | Path, config: str | None = SMALL) -> None:
+        """Copy recordings into the inbox: a path, or the name of one that the repository carries."""
         folder = self.inbox / character
         folder.mkdir(exist_ok=True)
         if config is not None:
             (folder / "character.yaml").write_text(config, encoding="utf-8")
-        for name in names:
-            shutil.copy(CLIPS / f"{name}.flac", folder / f"{name}.flac")
+        for recording in recordings:
+            path = CLIPS / f"{recording}.flac" if isinstance(recording, str) else recording
+            shutil.copy(path, folder / path.name)
 
     def wait(self, character: str, kind: str, *, after: int = 0, timeout_s: float = 240) -> dict[str, Any]:
         """Wait until a job of this kind with an id above `after` has ended, and return its status over REST."""
@@ -188,3 +192,9 @@ def clip_names() -> list[str]:
     """The recordings that the repository carries, without their extension."""
     with (CLIPS / "transcripts.tsv").open(encoding="utf-8") as stream:
         return [row["file"].removesuffix(".flac") for row in csv.DictReader(stream, delimiter="\t")]
+
+
+@pytest.fixture(scope="session")
+def recordings() -> list[Path]:
+    """Real recordings of one person: 110 where the collection of voices is at hand, else the repository's 12."""
+    return sorted((MORE_CLIPS if MORE_CLIPS.is_dir() else CLIPS).glob("*.flac"))

@@ -11,7 +11,8 @@ import soundfile
 from GPT_SoVITS.audio import decode, probe, read_wav, resample, write_wav
 from GPT_SoVITS.dataset import TextLine, format_text_line, parse_text_line, training_mix
 from GPT_SoVITS.errors import AudioError, ModelMissingError
-from GPT_SoVITS.whisper import content_features, load_model, locate_model
+from GPT_SoVITS.whisper import content_features, load_model
+from GPT_SoVITS.whisper_files import locate_model
 
 CLIP = Path(__file__).parent.parent / "data" / "allison_en" / "dir-nomore.flac"
 

@@ -260,7 +260,6 @@ def test_a_speaker_vector_comes_from_a_bare_state_file_and_any_rate(tmp_path: Pa
     assert encoder is not None
     vector = encoder.embed(WAVE, 32_000)
     assert vector.shape == (1, 20_480) and vector.dtype == torch.float32 and bool(vector.isfinite().all())
-    assert torch.equal(vector, encoder.embed(WAVE, 32_000))
     with pytest.raises(AudioError, match="too short"):
         encoder.embed(WAVE[:700], 32_000)
 

@@ -34,6 +34,14 @@ def test_adversarial_loss_is_the_public_one(vectors: dict[str, Tensor]) -> None:
     assert adversarial_loss(fake).item() == pytest.approx(vectors["out.gen"].item(), rel=1e-5)
 
 
+def test_each_discriminator_adds_the_public_part(vectors: dict[str, Tensor]) -> None:
+    real, fake = _list(vectors, "in.d_real"), _list(vectors, "in.d_fake")
+    for number, (own_real, own_fake) in enumerate(zip(real, fake, strict=True)):
+        parts = vectors["out.disc_real_each"][number] + vectors["out.disc_fake_each"][number]
+        assert discriminator_loss([own_real], [own_fake]).item() == pytest.approx(parts.item(), rel=1e-5)
+        assert adversarial_loss([own_fake]).item() == pytest.approx(vectors["out.gen_each"][number].item(), rel=1e-5)
+
+
 def test_feature_matching_loss_is_the_public_one(vectors: dict[str, Tensor]) -> None:
     loss = feature_matching_loss(_maps(vectors, "real"), _maps(vectors, "fake"))
     assert loss.item() == pytest.approx(vectors["out.feature"].item(), rel=1e-5)

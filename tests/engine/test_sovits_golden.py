@@ -17,6 +17,7 @@ from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsBatch, SovitsModel, SovitsOutput, slice_frames
 from tests.engine.golden import assert_close, filled_state, golden_file
 
+STREAM_OVERLAP_FRAMES = 4
 SLOW = pytest.mark.slow
 VERSIONS = ["v1", "v2", "v2Pro", "v2ProPlus"]
 DISCRIMINATORS = {"v1": "s2d_v2", "v2": "s2d_v2", "v2Pro": "s2d_v2ProPlus", "v2ProPlus": "s2d_v2ProPlus"}
@@ -61,7 +62,8 @@ class Decoding:
 
     def wave(self, *names: str, speed: float = 1.0, noise: Tensor | None = None) -> Tensor:
         vectors = [vector for vector in map(self.vector, names) if vector is not None] or None
-        frames = 32 if speed == 1.0 else int(32 / speed) + 1
+        whole = 2 * self.inputs["in.codes"].shape[2]
+        frames = whole if speed == 1.0 else int(whole / speed) + 1
         return self.model.decode(
             self.inputs["in.codes"],
             self.phones,
@@ -123,17 +125,23 @@ def test_waves_are_the_public_ones(decoding: Decoding) -> None:
 
 
 def test_streamed_chunks_are_the_public_ones(decoding: Decoding) -> None:
-    model, expected = decoding.model, decoding.expected
+    model, expected, codes = decoding.model, decoding.expected, decoding.inputs["in.codes"]
+    latents = expected["out.stream_latent1"], expected["out.stream_latent2"]
+    first_codes, last_codes = (latent.shape[2] // 2 for latent in latents)
     with torch.no_grad():
         style = decoding.style("a")
-    codes, silent = decoding.inputs["in.codes"], torch.zeros(1, 192, 20)
-    first = model.decode_chunk(codes[:, :, :8], decoding.phones, style, noise=silent[:, :, :16])
-    assert_close(first.latent, expected["out.stream_latent1"])
+    first = model.decode_chunk(codes[:, :, :first_codes], decoding.phones, style, noise=torch.zeros_like(latents[0]))
+    assert_close(first.latent, latents[0])
     assert_close(first.wave, expected["out.stream_wav1"])
     second = model.decode_chunk(
-        codes, decoding.phones, style, last_codes=10, overlap=first.latent[:, :, -4:], noise=silent
+        codes,
+        decoding.phones,
+        style,
+        last_codes=last_codes,
+        overlap=first.latent[:, :, -STREAM_OVERLAP_FRAMES:],
+        noise=torch.zeros_like(latents[1]),
     )
-    assert_close(second.latent, expected["out.stream_latent2"])
+    assert_close(second.latent, latents[1])
     assert_close(second.wave, expected["out.stream_wav2"])
 
 
@@ -239,6 +247,10 @@ def test_judgements_are_the_public_ones(version: str) -> None:
     }
     for name, loss in losses.items():
         assert loss.item() == pytest.approx(vectors[f"out.{name}_loss"].item(), rel=1e-5)
+    each = vectors["out.disc_loss_real"] + vectors["out.disc_loss_fake"]
+    for real, fake, own, fooled in zip(scores["real"], scores["fake"], each, vectors["out.gen_loss_each"], strict=True):
+        assert discriminator_loss([real], [fake]).item() == pytest.approx(own.item(), rel=1e-5)
+        assert adversarial_loss([fake]).item() == pytest.approx(fooled.item(), rel=1e-5)
 
 
 def _assert_feature_maps(maps: tuple[Tensor, ...], vectors: dict[str, Tensor], prefix: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from GPT_SoVITS.devices import Compute, choose_compute
-from GPT_SoVITS.families import Family
+from GPT_SoVITS.families import Family, family
 from GPT_SoVITS.mel import spectrogram
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
@@ -19,7 +19,6 @@ from GPT_SoVITS.training.parallel import ALONE, Group
 from GPT_SoVITS.training.recipe import GptRecipe, SovitsRecipe
 from GPT_SoVITS.training.sovits_data import SovitsItem
 from GPT_SoVITS.training.sovits_trainer import SovitsSetup, SovitsTrainee
-from tests.engine.classic_family import classic_family
 
 SOVITS_RECIPE = SovitsRecipe(learning_rate=4e-4, bucket_limits_frames=(32, 300, 1900), small_set=1)
 GPT_RECIPE = GptRecipe(batches_per_update=2, small_set=1)
@@ -37,25 +36,44 @@ class Making:
     compute: Compute | None = None
 
 
-def tiny_family(speaker_vector_channels: int | None = None) -> Family:
-    """Return a family of the public kind shrunk until a step takes milliseconds."""
-    nano = classic_family()
+def tiny_family(speaker_vector_channels: int | None = None, *, plain: bool = False) -> Family:
+    """Return the public family v2 shrunk until a step takes milliseconds."""
+    v2 = family("v2")
+    p_dropout = 0.0 if plain else 0.1
     sovits = replace(
-        nano.sovits,
-        hidden_channels=32,
+        v2.sovits,
+        ssl_channels=32,
+        codebook_size=64,
+        style_hidden=16,
         inter_channels=32,
+        hidden_channels=32,
         filter_channels=32,
-        n_layers=1,
+        mrte_channels=32,
+        gin_channels=32,
+        n_layers=2,
         posterior_layers=1,
+        flow_layers=1,
+        p_dropout=p_dropout,
+        resblock_kernel_sizes=(3,),
+        resblock_dilation_sizes=((1,),),
+        upsample_rates=(10, 8, 4, 2),
+        upsample_kernel_sizes=(20, 16, 8, 4),
+        upsample_initial_channel=64,
+        segment_samples=12_800,
+        discriminator_periods=(2, 5),
+        discriminator_channels=(4, 8, 8, 8, 8),
+        discriminator_wave_channels=(4, 4, 8, 8, 8, 8),
+        discriminator_wave_groups=(1,) * 6,
         speaker_vector_channels=speaker_vector_channels,
     )
-    gpt = replace(nano.gpt, embedding_dim=32, hidden_dim=32, head=2, n_layer=1, ffn_dim=64, bert_channels=16)
-    return replace(nano, sovits=sovits, gpt=gpt)
+    sizes = {"embedding_dim": 32, "hidden_dim": 32, "head": 2, "n_layer": 1, "ffn_dim": 64, "bert_channels": 16}
+    return replace(v2, sovits=sovits, gpt=replace(v2.gpt, **sizes, p_dropout=p_dropout))
 
 
 def sovits_trainee(making: Making | None = None, chosen: Family | None = None, clips: int = 4) -> SovitsTrainee:
     """Return a trainee of the semantic-to-waveform model; everything follows from a seed."""
-    making, chosen = making or Making(), chosen or tiny_family()
+    making = making or Making()
+    chosen = chosen or tiny_family(plain=making.plain)
     torch.manual_seed(1)
     model, critic = SovitsModel(chosen.sovits, chosen.audio), SovitsDiscriminator(chosen.sovits)
     model.quantizer.codebook.embed.normal_()
@@ -65,7 +83,7 @@ def sovits_trainee(making: Making | None = None, chosen: Family | None = None, c
     setup = SovitsSetup(chosen, SOVITS_RECIPE, compute, making.batch_size, making.group)
     trainee = SovitsTrainee(model, critic, items, setup)
     if making.plain:
-        trainee.model.ref_enc.eval()  # the one part of this family with dropout
+        trainee.model.ref_enc.eval()  # its dropout is no setting of the family
         trainee.model_optimizer = _descent(trainee.model_optimizer)
         trainee.critic_optimizer = _descent(trainee.critic_optimizer)
     return trainee
@@ -84,12 +102,12 @@ def _sovits_item(number: int, chosen: Family) -> SovitsItem:
 
 def gpt_trainee(making: Making | None = None, recipe: GptRecipe = GPT_RECIPE, clips: int = 16) -> GptTrainee:
     """Return a trainee of the text-to-semantic model; everything follows from a seed. Every other clip has features."""
-    making, chosen = making or Making(), tiny_family()
+    making = making or Making()
+    chosen = tiny_family(plain=making.plain)
     torch.manual_seed(1)
-    config = chosen.gpt if not making.plain else replace(chosen.gpt, p_dropout=0.0)
     items = [_gpt_item(number, chosen) for number in range(clips)]
     setup = GptSetup(chosen, recipe, making.compute or choose_compute("cpu"), making.batch_size, making.group)
-    trainee = GptTrainee(TextToSemantic(config), items, setup)
+    trainee = GptTrainee(TextToSemantic(chosen.gpt), items, setup)
     if making.plain:
         trainee.optimizer = _descent(trainee.optimizer)
     return trainee

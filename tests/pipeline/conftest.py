@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from GPT_SoVITS.text.dictionary import Reading
 from pipeline.protocol import ArtifactRecord, JobSpec, Message, MessageType, Recording, TranscriptEdit, artifact_from
 from pipeline.runner import run_job
 from pipeline.steps import JobConfig, JobKind, StepName
@@ -42,6 +43,7 @@ class Character:
     recordings: dict[str, Recording] = field(default_factory=dict)
     edits: dict[str, TranscriptEdit] = field(default_factory=dict)
     artifacts: dict[tuple[StepName, str], ArtifactRecord] = field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
 
     def add(self, clip: str, name: str | None = None, text: str | None = None) -> Recording:
         raw = self.root / "raw_audio"
@@ -66,6 +68,7 @@ class Character:
             tuple(self.recordings.values()),
             tuple(self.edits.values()),
             known,
+            readings=self.readings,
         )
         try:
             run_job(job, log)

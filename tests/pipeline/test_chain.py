@@ -79,6 +79,29 @@ def test_a_given_transcript_wins_and_an_edit_wins_over_it(character: Any) -> Non
     assert "Corrected words." in (character.root / "transcripts" / "爱丽丝.list").read_text(encoding="utf-8")
 
 
+def test_what_was_recognised_comes_back_when_an_edit_is_taken_back(character: Any) -> None:
+    character.add(CLIPS[0])
+    character.run(JobKind.PROCESS)
+    path = next((character.root / "transcripts" / "clips").iterdir())
+    before = path.read_bytes()
+    heard = json.loads(before)
+    for edit in (TranscriptEdit(heard["clip"], "Other words."), TranscriptEdit(heard["clip"], excluded=True)):
+        character.edits[heard["clip"]] = edit
+        if not edit.excluded:
+            character.run(JobKind.PROCESS)
+        else:
+            with pytest.raises(EngineError):  # it was the only clip
+                character.run(JobKind.PROCESS)
+        detail = character.artifacts[(StepName.ASR_TRANSCRIBE, heard["clip"])].detail
+        assert detail["unedited"]["text"] == heard["text"]
+    character.edits.clear()
+    reports = character.run(JobKind.PROCESS)
+    assert reports["asr_transcribe"]["redone"] == 2
+    assert path.read_bytes() == before
+    detail = character.artifacts[(StepName.ASR_TRANSCRIBE, heard["clip"])].detail
+    assert (detail["source"], "unedited" in detail) == ("asr", False)
+
+
 def test_what_cannot_be_used_is_dropped_with_its_reason_and_the_rest_goes_on(character: Any) -> None:
     character.add(CLIPS[0])
     raw = character.root / "raw_audio"
@@ -146,7 +169,11 @@ def test_a_voice_is_trained_resumed_and_speaks(character: Any, new_log: Callable
     assert features.shape[:2] == (1, 512)
 
     # and the weights open and speak, the same for the same seed
-    sovits, gpt = sorted((character.root / "models").iterdir(), key=lambda path: path.suffix, reverse=True)
+    made = (character.root / "models").iterdir()
+    sovits, gpt, *curves = sorted(made, key=lambda path: (path.suffix != ".pth", path.suffix != ".ckpt"))
+    assert sorted(path.name for path in curves) == sorted(
+        path.with_suffix(".metrics.jsonl").name for path in (sovits, gpt)
+    )
     assert read_sovits_weights(sovits).family.name == "nano"
     assert read_gpt_weights(gpt).config.n_layer == character_layers()
     voice = load_voice(sovits, gpt, device="cpu")

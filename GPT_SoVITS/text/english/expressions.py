@@ -146,9 +146,9 @@ _LATE: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     ),
     (r"\b([A-Z][a-z]+) ((?:XI|XX|VI|I|XV)I{1,2}|I[VX]|X[IVX])\b", lambda m: f"{m[1]} {cardinal(str(_roman(m[2])))}"),
     (r"\b([A-Z]{2,6})s\b", lambda match: f"{match[1]}'s"),
-    (r"\b(?:[A-Z]\.){2,}(?: (?=[A-Z])|$)?", _acronym),
-    (r"\ba\.k\.a\.", lambda _: "A K A"),
     (r"(?i)\bi\.e\.", lambda _: "that is"),
     (r"(?i)\be\.g\.", lambda _: "for example"),
+    (r"\b(?:[A-Z]\.){2,}(?: (?=[A-Z])|$)?", _acronym),
+    (r"\ba\.k\.a\.", lambda _: "A K A"),
 ]
 _RULES: tuple[Rule, ...] = tuple((re.compile(pattern), words) for pattern, words in (*_EARLY, *_LATE))

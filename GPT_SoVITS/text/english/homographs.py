@@ -35,6 +35,9 @@ _PERFECT = frozenset(
 _PAST = frozenset(str.split("yesterday ago already once earlier before last"))
 _THIRD_PERSON = frozenset(str.split("he she it"))
 _MARKS = frozenset(".,!?-'")
+_NOUN_FIRST = frozenset(str.split("exploit exploits fragment imprint misconduct object rebel segment torment"))
+"""Words whose two pronunciations the list has the wrong way round."""
+_PRONOUNS = frozenset({"i", "you", "we", "they", "he", "she", "it", "anyone", "everyone"})
 _TOLD_BY_NOUN = frozenset({"close", "closer", "content", "complex", "absent", "perfect", "separate", "moderate"})
 
 
@@ -62,14 +65,15 @@ def homograph_phones(words: Sequence[str], index: int) -> tuple[str, ...] | None
     if word == "complex":
         return entry.second if _ends_noun_phrase(after) else entry.first
     if word == "content":
-        return entry.second if before in _PERFECT or after == "with" else entry.first
+        return entry.second if before in _PERFECT or before in ("am", "i'm", "feel") or after == "with" else entry.first
     if entry.part != "V":
         return entry.second
     return entry.first if _is_verb(word, before, after) else entry.second
 
 
 def _is_past_read(words: Sequence[str], index: int, before: str) -> bool:
-    if before in _PERFECT or before in _THIRD_PERSON:
+    asked = before in _PRONOUNS and index > 1 and words[index - 2] in _PERFECT
+    if asked or before in _PERFECT or before in _THIRD_PERSON:
         return True
     if before in _TO_VERB - {"i", "you", "we", "they", "who"}:
         return False
@@ -87,6 +91,8 @@ def _ends_noun_phrase(after: str) -> bool:
 
 def _is_verb(word: str, before: str, after: str) -> bool:
     third_person = word.endswith("s") and not word.endswith("ss")
+    if word == "uses":
+        return before not in _TO_NOUN and after not in _AFTER_NOUN
     if before in _TO_VERB and not third_person:
         return True
     if before in _TO_NOUN and not (before in _TO_SINGULAR_VERB and third_person and after in _OBJECTS):
@@ -109,5 +115,7 @@ def _homographs() -> dict[str, Homograph]:
         if line.startswith("#") or len(fields) != 4:
             continue
         word, first, second, part = fields
+        if word.lower() in _NOUN_FIRST:
+            first, second = second, first
         entries[word.lower()] = Homograph(tuple(first.split()), tuple(second.split()), part)
     return entries

@@ -69,7 +69,7 @@ def _without_accents(text: str) -> str:
 
 
 def _enumeration(match: re.Match[str]) -> str:
-    return f"{match[1]}{ordinal(match[2])}, "
+    return "".join(f"{ordinal(number)}, " for number in re.findall(r"\d+", match[0]))
 
 
 def _arithmetic(match: re.Match[str]) -> str:
@@ -86,7 +86,7 @@ def _time(match: re.Match[str]) -> str:
 def _compiled_rules() -> list[Rule]:
     written: list[tuple[str, Callable[[re.Match[str]], str]]] = [
         (rf"(?<=[A-Za-z0-9])\.(?=(?:{_DOMAINS})\b)", lambda _: " dot "),
-        (r"(^ ?|, )(\d{1,2})\. ", _enumeration),
+        (r"^ ?(?:\d{1,2}\. )+|(?<=, )\d{1,2}\. ", _enumeration),
         (r"(?<=[\d)]) ([-+*/×÷=]) (?=[\d(])", _arithmetic),
         (r"(?<=\b[A-Za-z]) ([+*×÷=]) (?=[A-Za-z\d]\b)", _arithmetic),
         (r"(?:(?<=^)|(?<= ))-(?=\d)", lambda _: "negative "),

@@ -40,11 +40,23 @@ def english_phones(text: str, words: Mapping[str, tuple[str, ...]] | None = None
     own = words or {}
     phones: list[str] = []
     for index, token in enumerate(tokens):
-        said = own[lowered[index]] if lowered[index] in own else _token_phones(token, lowered, index)
+        said = _own_phones(lowered[index], own) or _token_phones(token, lowered, index)
         phones += [phone for phone in ("-" if phone == "'" else phone for phone in said) if phone in known]
     if len(phones) < _FEWEST_PHONES:
         phones.insert(0, COMMA)
     return EnglishText(norm_text, tuple(phones))
+
+
+def _own_phones(word: str, own: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Phones of a word that the user has a reading for, alone, as a possessor or joined by hyphens; else none."""
+    if word in own:
+        return list(own[word])
+    if word.endswith("'s") and word[:-2] in own:
+        return _possessive(list(own[word[:-2]]))
+    parts = word.split("-") if own else []
+    if not any(part in own for part in parts):
+        return []
+    return [phone for part in parts for phone in (own[part] if part in own else _word_phones(part))]
 
 
 def _token_phones(token: str, lowered: list[str], index: int) -> list[str]:

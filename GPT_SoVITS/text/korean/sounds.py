@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
 
-from GPT_SoVITS.text.korean.numbers import bare, counted, digits
+from GPT_SoVITS.text.korean.numbers import NATIVE_COUNTERS, bare, counted, digits
 from GPT_SoVITS.text.packages import package_file
 
 _VERB_END, _RIEUL_END, _COUNTER_END = "\ue000", "\ue001", "\ue002"
@@ -73,9 +73,14 @@ def _annotated(text: str) -> str:
     place = 0
     for word, tags in words:
         end = text.find(word, place) + len(word)
-        marked += [text[place:end], _marker(text[end - 1], tags.rpartition("+")[2])]
+        counting = tags.startswith("N") and word in NATIVE_COUNTERS and _follows_digit(text, end - len(word))
+        marked += [text[place:end], _COUNTER_END if counting else _marker(text[end - 1], tags.rpartition("+")[2])]
         place = end
     return "".join([*marked, text[place:]])
+
+
+def _follows_digit(text: str, place: int) -> bool:
+    return place > 0 and text[place - 1].isdigit()
 
 
 def _marker(syllable: str, tag: str) -> str:

@@ -19,8 +19,8 @@ def each_digit_called_out(number: str) -> str:
 
 
 def quantity(number: str) -> str:
-    """Return the quantity `number` (ASCII digits, a dot may be in it) in words; too long ones digit by digit."""
-    whole, _, fraction = number.partition(".")
+    """Return the quantity `number` in words, too long ones digit by digit; a dot and commas may be in it."""
+    whole, _, fraction = number.replace(",", "").partition(".")
     spoken = _whole(whole or "0")
     if "." not in number:
         return spoken

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from GPT_SoVITS.text.mandarin.normalise import normalise
-from GPT_SoVITS.text.mandarin.readings import phones_of_syllable, readings
+from GPT_SoVITS.text.mandarin.normalise import normalise, simplified
+from GPT_SoVITS.text.mandarin.polyphones import readings_by_context
+from GPT_SoVITS.text.mandarin.readings import NEUTRAL, Syllable, has_reading, phones_of_pinyin, readings, syllable_of
 from GPT_SoVITS.text.mandarin.tones import changed_er, changed_tones, is_doubled
 from GPT_SoVITS.text.mandarin.words import Word, join_er, merged_words, words_of
+from GPT_SoVITS.text.marks import KEPT
 from GPT_SoVITS.text.symbols import COMMA, PAUSE_CARET, PAUSE_YEN
 
+_COMMON_HAN = re.compile(r"[\u4e00-\u9fa5]")
 _RUN = re.compile(r"[\u4e00-\u9fa5]+|[^\u4e00-\u9fa5]")
-_PAUSES = ((re.compile(r"￥(?!\d)"), PAUSE_YEN), (re.compile(r"\^"), PAUSE_CARET))
+_PAUSES = ((re.compile(r"￥(?!\d)"), PAUSE_YEN), (re.compile(r"(?<!\d)\^|\^(?!-?\d)"), PAUSE_CARET))
 """Written signs for a longer pause; every comma of such a text becomes that pause, as the checkpoints know it."""
 _LONGEST_THIRD_TONE_GROUP = 3
 
@@ -26,48 +30,90 @@ class MandarinText:
     word2ph: tuple[int, ...]
 
 
-def mandarin_phones(text: str, *, erhua: bool = True) -> MandarinText:
+def mandarin_phones(text: str, *, erhua: bool = True, own_readings: Mapping[str, str] | None = None) -> MandarinText:
     """Return the phones of `text` read as Mandarin.
 
     Args:
-        text: any text; what is not Chinese, a number or a mark is left out.
+        text: any text; what is not Chinese, a number or a mark is left out, and so is a character without a reading.
         erhua: whether a final 儿 may take the tone of the syllable before it (symbol table v2 only).
+        own_readings: word -> pinyin with tones (1 to 5), one syllable a character, for words to be read otherwise;
+            no tone rule changes them.
     """
     pause = next((phone for pattern, phone in _PAUSES if pattern.search(text)), COMMA)
-    norm_text = normalise(text)
+    kept: list[str] = []
     phones: list[str] = []
     word2ph: list[int] = []
-    for run in _RUN.findall(norm_text):
-        if "\u4e00" <= run[0] <= "\u9fa5":
-            phones += _phones_of_run(run, erhua)
-            word2ph += [2] * len(run)
+    own = _simplified_words(own_readings or {})
+    for run in _runs(normalise(text), own):
+        if run in KEPT:
+            spoken = [pause if run == COMMA else run]
+        elif run in own:
+            spoken = [phone for pinyin in own[run].split() for phone in phones_of_pinyin(syllable_of(pinyin))]
+        elif _COMMON_HAN.match(run):
+            spoken = _phones_of_run(run, erhua)
+        elif has_reading(run):
+            spoken = list(phones_of_pinyin(readings(run)[0]))
         else:
-            phones.append(pause if run == COMMA else run)
-            word2ph.append(1)
-    return MandarinText(norm_text, tuple(phones), tuple(word2ph))
+            continue
+        kept.append(run)
+        phones += spoken
+        word2ph += [len(spoken) // len(run)] * len(run)
+    return MandarinText("".join(kept), tuple(phones), tuple(word2ph))
+
+
+def _simplified_words(own_readings: Mapping[str, str]) -> dict[str, str]:
+    return {simplified(word): pinyin for word, pinyin in own_readings.items()}
+
+
+def _runs(norm_text: str, own: Mapping[str, str]) -> list[str]:
+    """`norm_text` in runs of common characters, words with an own reading, and single marks and rare characters."""
+    if not own:
+        return _RUN.findall(norm_text)
+    words = "|".join(re.escape(word) for word in sorted(own, key=len, reverse=True))
+    pieces = re.split(f"({words})", norm_text)
+    return [run for piece in pieces for run in ([piece] if piece in own else _RUN.findall(piece))]
 
 
 def _phones_of_run(run: str, erhua: bool) -> list[str]:
     phones: list[str] = []
-    for word in join_er(_join_third_tones(merged_words(words_of(run)))):
-        syllables = readings(word.text)
+    by_context = readings_by_context(run)
+    words = join_er(_join_third_tones(merged_words(words_of(run)), by_context))
+    start = 0
+    for word, syllables in zip(words, _syllables(words, by_context), strict=True):
         tones = changed_tones(word, [syllable.tone for syllable in syllables])
         if erhua:
             tones = changed_er(word, tones)
-        for syllable, tone in zip(syllables, tones, strict=True):
-            first, second = phones_of_syllable(syllable.spelling)
-            phones += [first, f"{second}{tone}"]
+        for index, (syllable, tone) in enumerate(zip(syllables, tones, strict=True), start):
+            spoken = syllable.tone if tone == NEUTRAL and index in by_context else tone
+            phones += phones_of_pinyin(Syllable(syllable.spelling, spoken))
+        start += len(word.text)
     return phones
 
 
-def _join_third_tones(words: list[Word]) -> list[Word]:
+def _syllables(words: list[Word], by_context: Mapping[int, str]) -> list[tuple[Syllable, ...]]:
+    """The syllables of each word of a run: those of the dictionary, or those that their neighbours decide."""
+    read: list[tuple[Syllable, ...]] = []
+    start = 0
+    for word in words:
+        syllables = readings(word.text)
+        if by_context:
+            syllables = tuple(
+                syllable_of(by_context[index]) if index in by_context else syllable
+                for index, syllable in enumerate(syllables, start)
+            )
+        read.append(syllables)
+        start += len(word.text)
+    return read
+
+
+def _join_third_tones(words: list[Word], by_context: Mapping[int, str]) -> list[Word]:
     """Join words whose third tones meet, first those wholly in the third tone, then those that only touch in it."""
-    return _join_where(_join_where(words, wholly=True), wholly=False)
+    return _join_where(_join_where(words, by_context, wholly=True), by_context, wholly=False)
 
 
-def _join_where(words: list[Word], *, wholly: bool) -> list[Word]:
+def _join_where(words: list[Word], by_context: Mapping[int, str], *, wholly: bool) -> list[Word]:
     joined: list[Word] = []
-    tones = [[syllable.tone for syllable in readings(word.text)] for word in words]
+    tones = [[syllable.tone for syllable in syllables] for syllables in _syllables(words, by_context)]
     chained = False
     for index, word in enumerate(words):
         before = words[index - 1] if index else None

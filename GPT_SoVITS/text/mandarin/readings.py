@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from threading import Lock
 
 from GPT_SoVITS.text.symbols import MANDARIN_FINALS, MANDARIN_INITIALS
@@ -13,7 +13,7 @@ _INITIALS_LONGEST_FIRST = sorted((i for i in MANDARIN_INITIALS if i.islower()), 
 _ZERO_INITIALS = {"a": "AA", "e": "EE", "o": "OO"}
 _SPECIAL_Y_FINALS = {"an": "En", "e": "E"}
 _SYLLABIC_CONSONANTS = {"n": "en", "ng": "en", "m": "mu", "hm": "heng", "hng": "heng", "ê": "ei"}
-_NEUTRAL = 5
+NEUTRAL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,23 @@ def readings(word: str) -> tuple[Syllable, ...]:
         spelled = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
         if len(spelled) != len(word):
             spelled = [lazy_pinyin(c, style=Style.TONE3, neutral_tone_with_five=True)[0] for c in word]
-    return tuple(_syllable(text) for text in spelled)
+    return tuple(syllable_of(text) for text in spelled)
 
 
+def has_reading(character: str) -> bool:
+    """Tell whether `character` has a reading in pypinyin's table of single characters."""
+    from pypinyin.pinyin_dict import pinyin_dict
+
+    return ord(character) in pinyin_dict
+
+
+def phones_of_pinyin(syllable: Syllable) -> tuple[str, str]:
+    """Return the two phones of `syllable`, the second with its tone."""
+    first, second = phones_of_syllable(syllable.spelling)
+    return first, f"{second}{syllable.tone}"
+
+
+@cache
 def phones_of_syllable(spelling: str) -> tuple[str, str]:
     """Return the two phones of a pinyin syllable, the second without its tone.
 
@@ -62,7 +76,8 @@ def _known_final(final: str) -> str:
     return final if final in MANDARIN_FINALS else "e"
 
 
-def _syllable(text: str) -> Syllable:
-    if text and text[-1].isdigit():
-        return Syllable(text[:-1], int(text[-1]) or _NEUTRAL)
-    return Syllable(text, _NEUTRAL)
+def syllable_of(pinyin: str) -> Syllable:
+    """Return the syllable written as `pinyin` with its tone digit (zhong4); no digit is the neutral tone."""
+    if pinyin and pinyin[-1].isdigit():
+        return Syllable(pinyin[:-1], int(pinyin[-1]) or NEUTRAL)
+    return Syllable(pinyin, NEUTRAL)

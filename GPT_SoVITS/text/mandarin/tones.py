@@ -5,14 +5,17 @@ Rules after Chao's grammar as speech synthesis commonly applies them; tones are 
 
 from __future__ import annotations
 
-import warnings
+import ast
 from dataclasses import dataclass
 from functools import cache
 
+from GPT_SoVITS.errors import ModelMissingError
 from GPT_SoVITS.text.mandarin.words import Word, halves
+from GPT_SoVITS.text.packages import package_file
 
 _PARTICLES = "吧呢哈啊呐噻嘛吖嗨呐哦哒额滴哩哟喽啰耶喔诶"
 _STRUCTURAL = "的地得"
+_FULL_TONE = tuple(str.split("目的 中的 之的 获得 取得 赢得 博得 夺得 求得 心得 所得 难得 不得 自得 相得"))
 _ASPECT = "了着过"
 _ASPECT_PARTS = {"ul", "uz", "ug"}
 _BEFORE_MEASURE = "几有两半多各整每做是"
@@ -27,6 +30,7 @@ _SYLLABLE_ER = frozenset(
 
 _MORE_NEUTRAL = frozenset({"学生"})
 _ALWAYS_ER = frozenset(str.split("范儿 小院儿 胡同儿 老汉儿 媳妇儿 撒欢儿 妥妥儿"))
+_ALWAYS_LIST, _NEVER_LIST = "must_neural_tone_words", "must_not_neural_tone_words"
 _NEVER_ER_PARTS = {"a", "j", "nr"}
 
 
@@ -40,14 +44,21 @@ class NeutralWords:
 
 @cache
 def neutral_words() -> NeutralWords:
-    """Return the word lists of the library misaki."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from misaki.tone_sandhi import ToneSandhi
+    """Return the word lists of the library misaki, read from its source: importing it would load a second jieba.
 
-    lists = ToneSandhi()
-    always = frozenset(lists.must_neural_tone_words) | _MORE_NEUTRAL
-    return NeutralWords(always, frozenset(lists.must_not_neural_tone_words))
+    Raises:
+        ModelMissingError: the library is not installed, or is a version without the lists.
+    """
+    source = package_file("misaki", "tone_sandhi.py")
+    lists: dict[str, frozenset[str]] = {}
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
+            name = node.targets[0].attr
+            if name in {_ALWAYS_LIST, _NEVER_LIST}:
+                lists[name] = frozenset(ast.literal_eval(node.value))
+    if len(lists) < 2:
+        raise ModelMissingError(f"{source} holds no lists of neutral tones; install the pinned version of misaki again")
+    return NeutralWords(lists[_ALWAYS_LIST] | _MORE_NEUTRAL, lists[_NEVER_LIST])
 
 
 def changed_tones(word: Word, tones: list[int]) -> list[int]:
@@ -125,13 +136,20 @@ def _ends_neutral(word: Word) -> bool:
     text, part = word.text, word.part
     last, longer = text[-1], len(text) > 1
     return (
-        last in _PARTICLES
-        or last in _STRUCTURAL
+        (last in _PARTICLES and not (longer and part.startswith("n")))
+        or (last in _STRUCTURAL and _is_structural(word))
         or (text in _ASPECT and part in _ASPECT_PARTS)
         or (longer and last in "们子" and part in {"r", "n"})
         or (longer and last in "上下里" and part in {"s", "l", "f"})
         or (longer and last in "来去" and text[-2] in _DIRECTIONS)
     )
+
+
+def _is_structural(word: Word) -> bool:
+    """Tell whether a final 的, 地 or 得 is the particle and not ground (土地), target (目的) or to get (获得)."""
+    if word.text[-1] == "地":
+        return len(word.text) == 1 or word.part in {"uv", "d"}
+    return not word.text.endswith(_FULL_TONE)
 
 
 def _counts(character: str) -> bool:

@@ -54,14 +54,65 @@ UNITS: dict[str, str] = {
     "mAh": "毫安时",
     "mA": "毫安",
     "Pa": "帕",
-    "kPa": "千帕",
     "hPa": "百帕",
     "kcal": "千卡",
+    "kPa": "千帕",
+    "MPa": "兆帕",
+    "J": "焦耳",
+    "kJ": "千焦",
+    "KB": "千字节",
+    "MB": "兆字节",
+    "GB": "吉字节",
+    "TB": "太字节",
+    "Mbps": "兆比特每秒",
+    "Gbps": "吉比特每秒",
+    "mph": "英里每小时",
+    "ft": "英尺",
+    "inch": "英寸",
+    "lbs": "磅",
+    "lb": "磅",
+    "oz": "盎司",
+    "USD": "美元",
+    "RMB": "元",
+    "CNY": "元",
+    "HKD": "港元",
+    "EUR": "欧元",
+    "JPY": "日元",
     "°F": "华氏度",
     "℉": "华氏度",
 }
 
 UNIT_PATTERN = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
+
+_DOLLARS = {
+    "HK": "港元",
+    "US": "美元",
+    "NT": "新台币",
+    "AU": "澳元",
+    "A": "澳元",
+    "CA": "加元",
+    "C": "加元",
+    "S": "新加坡元",
+}
+CURRENCIES: dict[str, str] = {
+    "￥": "元",
+    "¥": "元",
+    "CN¥": "元",
+    "RMB": "元",
+    "CNY": "元",
+    "JP¥": "日元",
+    "$": "美元",
+    "USD": "美元",
+    "HKD": "港元",
+    "€": "欧元",
+    "£": "英镑",
+    "₩": "韩元",
+    "₹": "卢比",
+    "₽": "卢布",
+    "฿": "泰铢",
+    **{f"{land}$": name for land, name in _DOLLARS.items()},
+}
+CURRENCY_PATTERN = "|".join(re.escape(sign) for sign in sorted(CURRENCIES, key=len, reverse=True))
 
 _MEASURE_WORDS = str.split(
     "个半 平方千米 平方公里 平方米 立方米 千米 公里 厘米 毫米 微米 纳米 分米 米 千克 公斤 毫克 克 吨 斤 毫升 升 分钟 "
@@ -84,36 +135,21 @@ _ORDERED = str.split("月 日 号 楼 级 期 届 代 里 章 节 课 页 周 �
 NOT_TWO_AS_PAIR = frozenset({*_ORDERED, *(word.translate(_TO_TRADITIONAL) for word in _ORDERED)})
 """Measure words before which 2 stays 二 because it counts in order (二月, 二楼) or by custom (二百)."""
 
-SIGNS: dict[int, str] = str.maketrans(
-    {
-        **{chr(0x2460 + n): word for n, word in enumerate(str.split("一 二 三 四 五 六 七 八 九 十"))},
-        **dict(
-            zip(
-                "αβγδεζηθικλμνξοπρστυφχψω",
-                str.split(
-                    "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 拗 克西 欧米克伦 派 肉 西格玛 "
-                    "套 宇普西龙 服艾 器 普赛 欧米伽"
-                ),
-                strict=True,
-            )
-        ),
-        "ς": "西格玛",
-        "Δ": "德尔塔",
-        "Σ": "西格玛",
-        "Ω": "欧米伽",
-        "/": "每",
-        "+": "加",
-        "×": "乘",
-        "÷": "除",
-        "=": "等于",
-        "±": "正负",
-        "≈": "约等于",
-        "≠": "不等于",
-        "≤": "小于等于",
-        "≥": "大于等于",
-        "№": "第",
-        "〇": "零",
-    }
+_GREEK = (
+    "阿尔法 贝塔 伽玛 德尔塔 艾普西龙 捷塔 依塔 西塔 艾欧塔 喀帕 拉姆达 缪 "
+    "拗 克西 欧米克伦 派 肉 西格玛 套 宇普西龙 服艾 器 普赛 欧米伽"
 )
+_READINGS_OF_SIGNS: dict[str, str] = {
+    **dict(zip("①②③④⑤⑥⑦⑧⑨⑩", "一二三四五六七八九十", strict=True)),
+    **dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _GREEK.split(), strict=True)),
+    **dict(zip("ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅪⅫ", str.split("一 二 三 四 五 六 七 八 九 十 十一 十二"), strict=True)),
+    **dict(zip("½⅓⅔¼¾⅕⅛", str.split("二分之一 三分之一 三分之二 四分之一 四分之三 五分之一 八分之一"), strict=True)),
+    **dict(zip("/+×÷=", str.split("每 加 乘 除 等于"), strict=True)),
+    **dict(zip("±√∞≈≠≤≥", str.split("正负 根号 无穷大 约等于 不等于 小于等于 大于等于"), strict=True)),
+    **dict(zip("ςΔΣΩ№〇𠮷", str.split("西格玛 德尔塔 西格玛 欧米伽 第 零 吉"), strict=True)),
+    **dict(zip("兙兡兛嗧瓧瓩瓰瓱瓸甅", str.split("十克 百克 千克 加仑 十瓦 千瓦 分瓦 毫瓦 百瓦 厘瓦"), strict=True)),
+}
+SIGNS: dict[int, str] = str.maketrans(_READINGS_OF_SIGNS)
+"""Signs, and characters that stand for a sign or for two syllables, with their readings."""
 
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")

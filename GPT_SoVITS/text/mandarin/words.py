@@ -1,15 +1,12 @@
-"""Chinese words with their parts of speech (jieba), loaded on first use, silent and without a cache file."""
+"""Chinese words with their parts of speech, joined where their tones depend on each other."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from threading import Lock
-from typing import Any
+from functools import lru_cache
 
-_loading = Lock()
+from GPT_SoVITS.text.mandarin.segmenter import segment, shortest_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +19,13 @@ class Word:
 
 def words_of(text: str) -> list[Word]:
     """Return the words of `text`, which holds Chinese characters only."""
-    return [Word(pair.word, pair.flag) for pair in _tagger().lcut(text)]
+    return [Word(word, part) for word, part in segment(text)]
 
 
 @lru_cache(maxsize=20_000)
 def halves(word: str) -> tuple[str, str]:
     """Return `word` split at its shortest sub-word; the second half is empty where there is nothing to split."""
-    shortest = min(_segmenter().cut_for_search(word), key=len)
+    shortest = shortest_part(word)
     if word.startswith(shortest):
         return shortest, word[len(shortest) :]
     return word[: -len(shortest)], shortest
@@ -97,27 +94,3 @@ def _join_doubled(words: list[Word]) -> list[Word]:
         else:
             joined.append(word)
     return joined
-
-
-def _segmenter() -> Any:
-    return _tagger().tokenizer
-
-
-def _tagger() -> Any:
-    with _loading:
-        return _load()
-
-
-@cache
-def _load() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import jieba
-        import jieba.posseg
-
-    segmenter = jieba.dt
-    if not segmenter.initialized:
-        # The library's own initialisation reads and writes a marshalled cache in the shared temporary folder.
-        segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
-        segmenter.initialized = True
-    return jieba.posseg.dt

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 import wave
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ import torch
 from sqlmodel import select
 
 from daemon import archives, bundles, characters, inferences
+from daemon.cli import main
 from daemon.errors import ConflictError, InvalidInputError, TooLargeError
 from daemon.model_reader import ModelReader
 from daemon.tables import Voice
@@ -24,6 +28,7 @@ from GPT_SoVITS.families import FAMILIES, FamilyName
 from GPT_SoVITS.training.snapshot import Position, Snapshot, save_snapshot
 from GPT_SoVITS.training.start import start_gpt, start_sovits
 from GPT_SoVITS.voice_files import export_training_states
+from pipeline.protocol import MessageType, decode_message, encode
 from tests.daemon.installation import Installation
 
 NAME = "爱丽丝"
@@ -92,7 +97,7 @@ def _write_wave(path: Path, seconds: int) -> None:
 
 def _voice(installation: Installation, name: str) -> Voice:
     with installation.database.read() as session:
-        return inferences.active_voice(session, characters.get(session, name))
+        return inferences.speaking_voice(session, characters.get(session, name))
 
 
 def test_a_bundle_has_the_public_layout_and_only_the_present_data_set(voiced: Installation, tmp_path: Path) -> None:
@@ -168,6 +173,47 @@ def test_an_exported_voice_comes_in_under_another_name_with_its_data_set(
     assert active == [False, True]
 
 
+def test_an_imported_voice_speaks(voiced: Installation, reader: ModelReader, tmp_path: Path) -> None:
+    bundles.export(voiced.world, NAME, tmp_path / "b.zip")
+    import_voice(voiced.world, "鲍勃", Given(tmp_path / "b.zip"), reader)
+    wanted = inferences.InferenceRequest(target_text="Hello world.", character_name="鲍勃", target_language="en")
+    inference = inferences.create(voiced.database, voiced.world.settings, voiced.layout, wanted)
+    with voiced.database.read() as session:
+        told = inferences.speak_request(session, voiced.world.settings, voiced.layout, inference)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.voice"],
+        input=f"{encode(replace(told, device='cpu'))}\n",
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        timeout=240,
+    )
+    messages = [decode_message(line) for line in done.stdout.splitlines()]
+    assert [message.type for message in messages if message.type is MessageType.ERROR] == []
+    with wave.open(told.output_path, "rb") as sound:
+        assert sound.getframerate() == 32_000 and sound.getnframes() > 3_200
+
+
+def test_the_commands_say_what_was_written_and_taken_in(
+    voiced: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOVITS_PATHS__WORK_DIR", str(voiced.layout.work_dir))
+    monkeypatch.setenv("SOVITS_PATHS__INBOX_DIR", str(voiced.layout.inbox_dir))
+    monkeypatch.chdir(tmp_path)
+    for arguments, sentence in (
+        (["export", NAME], f"{NAME}.zip (9 files"),
+        (["import-voice", f"{NAME}.zip", "--character", "鲍勃"], f"鲍勃 speaks with {NAME}_e8_s96.pth"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        assert left.value.code == 0
+        assert sentence in capsys.readouterr().out
+    with pytest.raises(SystemExit) as left:
+        main(["export", NAME, "--training-state", "--output", "other"])
+    assert left.value.code == 1 and "cannot train the family nano" in capsys.readouterr().err
+    assert not Path("other").exists()
+
+
 def test_two_weight_files_are_enough(
     installation: Installation, reader: ModelReader, weights: tuple[Path, Path]
 ) -> None:
@@ -218,6 +264,28 @@ def test_a_changed_bundle_is_refused(voiced: Installation, reader: ModelReader, 
     (tmp_path / "b" / "manifest.json").write_text('{"format": "sovits-voice-bundle", "version": 1}')
     with pytest.raises(InvalidInputError, match="is damaged"):
         import_voice(voiced.world, "x", Given(tmp_path / "b"), reader)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trained_from": 5},
+        {"metrics": "x"},
+        {"sovits": ["a"]},
+        {"files": {"a": {"sha256": 1, "size_bytes": 2}}},
+        {"files": []},
+        {"more": 1},
+        {"version": 99},
+    ],
+)
+def test_a_manifest_with_values_of_other_kinds_is_refused(
+    change: dict[str, object], voiced: Installation, tmp_path: Path
+) -> None:
+    bundles.export(voiced.world, NAME, tmp_path / "b")
+    path = tmp_path / "b" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"is damaged|of version 99"):
+        bundles.read_manifest(tmp_path / "b")
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/passwd", "a/../../b", "c\\..\\d"])

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from daemon import inferences, recordings, references
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
 from daemon.inferences import InferenceRequest
-from daemon.tables import Artifact, Inference, Status
+from daemon.tables import Artifact, Inference, Status, Voice
 from GPT_SoVITS.text.dictionary import Reading
 from pipeline.protocol import SpeakRequest, decode_speak, encode
 from pipeline.steps import JobKind, StepName
@@ -57,6 +58,46 @@ def test_the_voice_worker_is_told_the_users_readings(voiced: Installation) -> No
     voiced.layout.dictionaries(NAME)[1].write_text("重庆\tzh\tchong2 qing4\n", encoding="utf-8")
     request = told(voiced)
     assert request.readings == (Reading("重庆", "zh", "chong2 qing4"),)
+    assert decode_speak(encode(request)) == request
+
+
+def test_an_untrained_character_imitates_a_reference_where_its_family_has_a_base(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.character(NAME)
+    installation.record(NAME, "a.wav", b"a")
+    with pytest.raises(ConflictError, match="no trained voice yet"):
+        create(installation, ref_audio="a.wav")
+
+    # when a base is there
+    base = tmp_path / "models" / "nano"
+    base.mkdir(parents=True)
+    (base / "SHA256SUMS").write_text("")
+    settings = installation.world.settings
+    paths = settings.paths.model_copy(update={"models_dir": tmp_path / "models"})
+    training = settings.training.model_copy(update={"family": "nano"})
+    with_base = settings.model_copy(update={"paths": paths, "training": training})
+    world = installation.world
+
+    # then it speaks with that, and only where there is something to imitate
+    request = InferenceRequest(target_text="你好", ref_audio="a.wav")
+    row = inferences.create(world.database, with_base, world.layout, request)
+    with world.database.read() as session:
+        told = inferences.speak_request(session, with_base, world.layout, row)
+    assert (told.family, told.sovits_path, told.gpt_path) == ("nano", "", "")
+    with pytest.raises(ConflictError, match="no trained voice yet"):
+        inferences.create(world.database, with_base, world.layout, InferenceRequest(target_text="你好"))
+
+
+def test_the_worker_is_told_how_fast_the_voice_speaks_and_whether_to_listen(voiced: Installation) -> None:
+    assert told(voiced).codes_per_phone is None
+    with voiced.database.write() as session:
+        voice = session.exec(select(Voice)).one()
+        voice.metrics = {**voice.metrics, "gpt": {"codes_per_phone": [1.5, 6.0]}}
+        session.add(voice)
+    request = told(voiced)
+    assert request.codes_per_phone == (1.5, 6.0)
+    assert not request.verify_words
     assert decode_speak(encode(request)) == request
 
 

@@ -39,7 +39,7 @@ def dictionary() -> Dictionary:
         ("朝阳区", "zh", "zh ao1 y ang2"),
         ("I use gpt-4o daily", "en", "JH IY1 P IY1 T IY1 F AO1 R OW1 D EY1 L IY0"),
         ("Saoirse's car", "en", "S ER1 SH AH0 Z K AA1 R"),
-        ("推しです", "ja", "o ] sh i d e s u"),
+        ("推しです", "ja", "o [ sh i d e s u"),
         ("이 곡은 좋다", "ko", "ㄲ ㅗ ㄱ ㅡ ㄴ"),
         ("銀行", "yue", "Yh Yong4"),
         ("Saoirse去了重庆", "auto", "S ER1 SH AH0 q"),
