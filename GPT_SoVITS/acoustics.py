@@ -42,6 +42,8 @@ _JUMP_COST = 0.5
 _VOICING_COST = 0.1
 _UNVOICED_HZ = 160.0
 """The envelope of an unvoiced frame is taken as if it had this pitch."""
+_TOGETHER = 512
+"""Frames whose envelopes are made at once, to bound the memory."""
 _SMOOTHING_COMPENSATION = -0.15
 _VOICED_BIAS = 0.2
 """Harmonics stand above the smoothed power by so much (natural logarithm); measured by analysis and synthesis."""
@@ -143,10 +145,10 @@ def band_weights() -> Tensor:
 def _envelope(wave: Tensor, pitch_hz: Tensor) -> Tensor:
     """Return the smoothed envelope [K, N] of a wave under the pitch [N] of each frame."""
     parts = []
-    width = 1600
-    cut = _cut(wave, pitch_hz.shape[0], FRAME_SAMPLES, width)
-    for piece, hz in zip(torch.split(cut, 512), torch.split(pitch_hz, 512), strict=True):
-        parts.append(_smooth_envelope(piece, hz.clamp(min=LOWEST_HZ)) @ band_weights().T)
+    cut = _cut(wave, pitch_hz.shape[0], FRAME_SAMPLES, int(3 * RATE_HZ / LOWEST_HZ))
+    for start in range(0, len(cut), _TOGETHER):
+        hz = pitch_hz[start : start + _TOGETHER].clamp(min=LOWEST_HZ)
+        parts.append(_smooth_envelope(cut[start : start + _TOGETHER], hz) @ band_weights().T)
     return torch.cat(parts).T.contiguous()
 
 

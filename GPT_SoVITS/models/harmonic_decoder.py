@@ -57,16 +57,16 @@ class Prediction:
 def _sharpening(device: torch.device) -> Tensor:
     """Return the weights [K, K] that give an envelope back the contrast which regression takes from it.
 
-    Fine ripples of the spectrum (its cepstrum from the ninth coefficient on) become 1.3 times as deep; measured on
-    sentences kept out, this brings voices 0.01 to 0.02 closer to the speaker, and changes no recognised word.
+    Fine ripples (its cepstrum from the ninth coefficient on) become 1.3 times as deep. On nine sentences kept out
+    this brought the similarity to the speaker from 0.81 to 0.83; character errors were 0.46 and 0.48.
     """
     with torch.inference_mode(False):
         band = torch.arange(ENVELOPE_BANDS)
         ripples = torch.cos(math.pi * band[:, None] * (band + 0.5) / ENVELOPE_BANDS) * (2 / ENVELOPE_BANDS) ** 0.5
         ripples[0] /= 2**0.5  # [K coefficients, K bands], orthonormal
         depth = 1 + (_FINE_DEPTH - 1) * ((band - 1) / _FINE_RIPPLES).clamp(0, 1)
-        sharpened: Tensor = ripples.T @ (depth[:, None] * ripples)
-        return sharpened.to(device)
+        sharpening: Tensor = ripples.T @ (depth[:, None] * ripples)
+        return sharpening.to(device)
 
 
 class TimbreBlock(nn.Module):

@@ -97,8 +97,8 @@ def _minimum_phase(envelope: Tensor) -> Tensor:
     cepstrum = torch.fft.irfft(log_magnitude.mT.to(torch.complex64), FFT_SAMPLES)  # [B, N, fft]
     half = FFT_SAMPLES // 2
     causal = torch.cat([cepstrum[..., :1], 2 * cepstrum[..., 1:half], cepstrum[..., half : half + 1]], dim=-1)
-    spectra: Tensor = torch.fft.rfft(causal, FFT_SAMPLES).exp().mT
-    return spectra
+    filters: Tensor = torch.fft.rfft(causal, FFT_SAMPLES).exp().mT
+    return filters
 
 
 @lru_cache(maxsize=4)
