@@ -191,6 +191,8 @@ def _access(settings: Settings, layout: Layout) -> Finding:
                 return Finding(Level.WARN, "access", "no keys yet", "everybody who reaches the API may use it")
             with database.read() as session:
                 exposed = keys.exposure(session, settings)
+        except (ServiceError, OSError, SQLAlchemyError):
+            return Finding(Level.WARN, "access", "the keys cannot be read", "mend the database first")
         finally:
             database.close()
     if exposed is None:

@@ -68,7 +68,7 @@ def main() -> int:
     use_all_cores()
     answer: dict[str, Any]
     try:
-        answer: dict[str, Any] = {"evaluation": run(decode(sys.stdin.read()))}
+        answer = {"evaluation": run(decode(sys.stdin.read()))}
     except (EngineError, OSError) as error:
         answer = {"error": str(error)}
     stream.write(json.dumps(answer, ensure_ascii=False) + "\n")

@@ -153,6 +153,7 @@ def _rank(rank: int, folder: str, making: Making) -> None:
     leave_group()
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_from_doubled_batches(tmp_path: Path) -> None:
     # given two processes that train together with batches of two
     folder = tmp_path / "两 processes"

@@ -71,6 +71,7 @@ def _children() -> list[psutil.Process]:
     return [each for each in psutil.Process().children() if "pipeline.children" in each.cmdline()]
 
 
+@pytest.mark.slow
 def test_shards_write_the_same_bytes_as_one_process(processed: Any, new_log: Callable[..., Any]) -> None:
     # given a word that the user's dictionary reads in its own way
     processed.readings = (Reading("Asterisk", "en", "Z UW1 Z UW1"),)

@@ -44,6 +44,7 @@ def _ask(request: EvaluationRequest) -> tuple[int, dict[str, object]]:
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_voice_is_judged_by_what_it_says(voice: tuple[Path, Path]) -> None:
     clips = tuple(Clip(str(clip), "", "en") for clip in CLIPS[:3])
     request = EvaluationRequest(str(voice[0]), str(voice[1]), clips[0], clips, ("en",), 1)
