@@ -19,8 +19,8 @@ from daemon.batches import Script
 from daemon.errors import InvalidInputError
 from daemon.inferences import DEFAULT_LANGUAGE, InferenceRequest
 from daemon.keys import Scope
+from daemon.speech_options import SoundFormat
 from daemon.tables import SpeechBatch, Status
-from pipeline.sound_formats import SoundFormat
 
 BatchId = Annotated[str, PathParameter(description="id of a batch")]
 

@@ -18,7 +18,7 @@ from api.sound import ListenerDependency, begun, stream
 from daemon import inferences
 from daemon.inferences import DEFAULT_LANGUAGE, InferenceRequest
 from daemon.keys import Scope
-from pipeline.sound_formats import SoundFormat
+from daemon.speech_options import SoundFormat
 
 Format = Annotated[SoundFormat, QueryParameter(query="format", description="of the sound")]
 SOUND = ResponseSpec(bytes, description="the sound", media_type="audio/*", generate_examples=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from api.schemas import Answer, Body
-from pipeline.sound_formats import SoundFormat
+from daemon.speech_options import SoundFormat
 
 MAX_INPUT_CHARACTERS = 4096
 

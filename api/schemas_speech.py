@@ -9,9 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from api.schemas import Answer, Body
-from daemon.speech_options import MAX_SEED, MOST_REFERENCES, SpeechOptions
+from daemon.speech_options import MAX_SEED, MOST_REFERENCES, SoundFormat, SpeechOptions
 from daemon.tables import Status
-from pipeline.sound_formats import SoundFormat
 
 _DEFAULT = SpeechOptions()
 

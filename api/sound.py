@@ -21,9 +21,9 @@ from daemon import inferences
 from daemon.errors import BusyError, ConflictError, NotFoundError, ServiceError
 from daemon.processes import module_command
 from daemon.settings import CHECKOUT
+from daemon.speech_options import SoundFormat
 from daemon.tables import Status
 from daemon.world import World
-from pipeline.sound_formats import SoundFormat
 
 POLL_S = 0.05
 BLOCK_BYTES = 64 * 1024

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.errors import InvalidInputError
+from pipeline.sound_formats import SoundFormat as SoundFormat
 
 CUT_METHODS = ("cut0", "cut1", "cut2", "cut3", "cut4", "cut5")
 MAX_SEED = 2**32 - 1

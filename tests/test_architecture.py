@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     "pipeline.plan",
     "pipeline.protocol",
     "pipeline.listfile",
+    "pipeline.sound_formats",
     "pipeline.evaluation_request",
     "GPT_SoVITS.base_files",
     "GPT_SoVITS.base_release",
