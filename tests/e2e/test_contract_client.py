@@ -141,7 +141,9 @@ def _process(client: Client) -> None:
 
 
 def _train(client: Client) -> None:
-    client.refused(409, "POST", "/inference", json={"target_text": "Too early."})
+    # Before there is a voice the base of the family speaks, in imitation of a recording.
+    early = client.ok("POST", "/inference", json={"target_text": "Hello before the training.", "target_language": "en"})
+    assert client.poll(f"/inference/{early['inference_id']}", lambda state: None)["status"] == "completed"
     queued = client.ok("POST", f"/characters/{NAME}/training/start")
     assert queued["status"] in {"pending", "running"}
     again = client.ok("POST", f"/characters/{NAME}/training/start")
@@ -176,7 +178,7 @@ def _speak(client: Client) -> str:
     second = client.ok("POST", "/inference", json=with_reference)
     assert client.poll(f"/inference/{second['inference_id']}", lambda state: None)["status"] == "completed"
     newest_first = [row["inference_id"] for row in client.ok("GET", "/inference")]
-    assert newest_first == [second["inference_id"], queued["inference_id"]]
+    assert newest_first[:2] == [second["inference_id"], queued["inference_id"]]
     client.refused(400, "POST", "/inference", json={**request, "ref_audio": "/etc/passwd"})
     client.refused(400, "POST", "/inference", json={**request, "target_language": "Klingon"})
     return str(queued["inference_id"])
