@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from daemon import inferences, recordings, references
+from daemon import characters, inferences, recordings, references
 from daemon.errors import ConflictError, InvalidInputError, NotFoundError
 from daemon.inferences import InferenceRequest
+from daemon.settings import load_settings
 from daemon.tables import Artifact, Inference, Status, Voice
 from GPT_SoVITS.text.dictionary import Reading
 from pipeline.protocol import SpeakRequest, decode_speak, encode
@@ -66,10 +67,15 @@ def test_an_untrained_character_imitates_a_reference_where_its_family_has_a_base
 ) -> None:
     installation.character(NAME)
     installation.record(NAME, "a.wav", b"a")
+    public = {("training", "family"): "v2ProPlus", ("paths", "models_dir"): tmp_path / "nothing"}
+    _choose_family(installation, "v2ProPlus")
+    without_base = load_settings(environment={}, overrides=public).settings
+    request = InferenceRequest(target_text="你好", ref_audio="a.wav")
     with pytest.raises(ConflictError, match="no trained voice yet"):
-        create(installation, ref_audio="a.wav")
+        inferences.create(installation.database, without_base, installation.layout, request)
 
     # when a base is there
+    _choose_family(installation, "nano")
     base = tmp_path / "models" / "nano"
     base.mkdir(parents=True)
     (base / "SHA256SUMS").write_text("")
@@ -80,13 +86,19 @@ def test_an_untrained_character_imitates_a_reference_where_its_family_has_a_base
     world = installation.world
 
     # then it speaks with that, and only where there is something to imitate
-    request = InferenceRequest(target_text="你好", ref_audio="a.wav")
     row = inferences.create(world.database, with_base, world.layout, request)
     with world.database.read() as session:
         told = inferences.speak_request(session, with_base, world.layout, row)
     assert (told.family, told.sovits_path, told.gpt_path) == ("nano", "", "")
     with pytest.raises(ConflictError, match="no trained voice yet"):
         inferences.create(world.database, with_base, world.layout, InferenceRequest(target_text="你好"))
+
+
+def _choose_family(installation: Installation, family: str) -> None:
+    with installation.database.write() as session:
+        character = characters.get(session, NAME)
+        character.config = {**character.config, "family": family}
+        session.add(character)
 
 
 def test_the_worker_is_told_how_fast_the_voice_speaks_and_whether_to_listen(voiced: Installation) -> None:
