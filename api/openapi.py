@@ -175,6 +175,8 @@ def _add_errors(path: str, method: str, operation: Document) -> None:
         codes |= {413, 415}
     if "206" in operation["responses"]:
         codes |= {409, 416}
+    if operation["operationId"] == "streamInference":
+        codes |= {409}
     for code in sorted(codes):
         name = OpenAiError.__name__ if path.startswith(OPENAI_PREFIX) else ErrorBody.__name__
         content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}{name}"}}}

@@ -33,11 +33,10 @@ UNKNOWN_SIZE = 0xFFFFFFFF
 """What a WAV header says when the length is not known yet."""
 
 
-class SpeakingFailedError(ServiceError):
-    """A sentence that could not be spoken."""
+class SpeakingFailedError(ConflictError):
+    """A sentence that could not be spoken, so that there is nothing to hear."""
 
     code = "speaking_failed"
-    status = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     latencies_ms: list[float] = field(default_factory=list)
     first_sound_s: list[float] = field(default_factory=list)
+    complaints: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, status: int, seconds: float) -> None:
@@ -152,7 +153,7 @@ def _running(service: Service) -> Iterator[Service]:
 
 
 def _prepare(service: Service) -> None:
-    """Make a character with real recordings, a voice of random weights, and a job that keeps running."""
+    """Make a character with real recordings that are processed, and a voice of random weights."""
     body = {"character_name": NAME, "config": {"language": "en", "epochs_s2": 50, "epochs_s1": 5}}
     requests.post(f"{service.url}/characters", json=body, timeout=TIMEOUT_S).raise_for_status()
     for clip in CLIPS:
@@ -171,7 +172,10 @@ def _prepare(service: Service) -> None:
     command = [sys.executable, "-m", "daemon.cli", "import-voice", "--character", NAME]
     given = ["--sovits", str(weights / "a.pth"), "--gpt", str(weights / "a.ckpt")]
     subprocess.run([*command, *given], env=service.environment(), cwd=CHECKOUT, check=True, capture_output=True)
-    requests.post(f"{service.url}/characters/{quote(NAME)}/audio/process", timeout=TIMEOUT_S).raise_for_status()
+    place = f"{service.url}/characters/{quote(NAME)}/audio"
+    requests.post(f"{place}/process", timeout=TIMEOUT_S).raise_for_status()
+    while requests.get(f"{place}/status", timeout=TIMEOUT_S).json()["status"] in ("pending", "running"):
+        time.sleep(0.5)
 
 
 def _clients(
@@ -189,6 +193,7 @@ def _clients(
         while not stop.wait(1.0):
             number += 1
             _timed(tally, partial(_upload, service, f"录音 {number}.wav", _tone(number)))
+            _timed(tally, partial(requests.post, f"{place}/audio/process", timeout=TIMEOUT_S))
 
     def edit() -> None:
         number = 0
@@ -206,10 +211,13 @@ def _clients(
             answer = requests.post(
                 service.url.replace("/api/v1", "/v1/audio/speech"), json=body, stream=True, timeout=120
             )
-            answer.raw.read(1000)
+            blocks = answer.iter_content(65536)
+            first = next(blocks, b"")
             tally.first_sound_s.append(time.monotonic() - began)
             tally.note(answer.status_code, 0.0)
-            for _ in answer.iter_content(65536):
+            if answer.status_code >= 500:
+                tally.complaints.add(first.decode(errors="replace")[:300])
+            for _ in blocks:
                 if stop.is_set():
                     break
             answer.close()
@@ -289,6 +297,8 @@ def _report(
         at_most("jobs lost or doubled by that", abs(ends[2]), "", 0),
     ]
     publish("load", "Everything at once", rows)
+    for complaint in sorted(tally.complaints):
+        print(complaint)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -91,7 +92,7 @@ class Best:
     weights: dict[str, Tensor]
 
 
-class DirectTrainee(Generic[Clip]):
+class DirectTrainee(ABC, Generic[Clip]):
     """Model, optimiser and clips of a direct family; a subclass says what the losses are. See `loop.Trainee`."""
 
     def __init__(
@@ -117,9 +118,9 @@ class DirectTrainee(Generic[Clip]):
         self.best: Best | None = None
         self.judged_epochs = 0
 
+    @abstractmethod
     def parts(self, items: Sequence[Clip], *, training: bool) -> dict[str, Tensor]:
         """Return the parts of the loss of a batch by name; they add up to what is made smaller."""
-        raise NotImplementedError
 
     def batches(self, epoch: int) -> list[list[int]]:
         """Judge what was learnt so far, then return the items of each batch of an epoch."""

@@ -155,7 +155,7 @@ def test_a_sentence_that_cannot_be_spoken_is_no_stream(voiced: Installation, cli
         speaker.refused.add("坏")
         made = _ask(client, target_text="坏").json()["inference_id"]
         _until_final(client, f"inference/{made}")
-        assert "cannot be spoken" in refusal(client.get(f"inference/{made}/stream"), 500)
+        assert "cannot be spoken" in refusal(client.get(f"inference/{made}/stream"), 409)
 
 
 def test_a_batch_is_spoken_text_by_text_and_given_out_as_an_archive(
