@@ -20,7 +20,7 @@ COPY GPT_SoVITS GPT_SoVITS
 COPY pipeline pipeline
 COPY daemon daemon
 COPY api api
-RUN make setup && rm -rf /root/.cache
+RUN make setup && rm -rf "$HOME/.cache"
 
 ENV PATH=/opt/sovits-daemon/.venv/bin:$PATH \
     SOVITS_PATHS__INBOX_DIR=/data/inbox \

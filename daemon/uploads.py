@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from daemon.names import UPLOAD_EXTENSIONS, base_name, recording_name
 from daemon.recordings import RecordingFacts
 from daemon.settings import Settings
 from daemon.tables import AudioFile, Character, Origin
+from GPT_SoVITS.durable import sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +124,4 @@ def _target(folder: Path, arrived: Arrived, before: AudioFile | None) -> Path:
 def _place(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
-    descriptor = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(target.parent)

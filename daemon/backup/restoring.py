@@ -18,6 +18,7 @@ from daemon.backup.manifest import Manifest
 from daemon.errors import ConflictError
 from daemon.layout import Layout
 from daemon.tables import now
+from GPT_SoVITS.durable import sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def finish(layout: Layout) -> None:
     for path in sorted(folder.iterdir()):
         if path.name != ".old-is-aside":
             path.rename(layout.work_dir / path.name)
-    _sync(layout.work_dir)
+    sync_folder(layout.work_dir)
     intent.unlink()
     shutil.rmtree(folder)
     logger.info("the state was restored from a backup; the one before it lies in %s", aside.name)
@@ -110,12 +111,4 @@ def _write_intent(layout: Layout, folder: Path, aside: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.rename(layout.work_dir / INTENT)
-    _sync(layout.work_dir)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(layout.work_dir)

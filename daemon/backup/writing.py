@@ -22,6 +22,7 @@ from daemon.backup.manifest import DATABASE, FOLDERS, NAME, Entry, Manifest
 from daemon.errors import ConflictError, StorageError
 from daemon.tables import now
 from daemon.world import World
+from GPT_SoVITS.durable import sync_folder
 
 BLOCK_BYTES = 1 << 20
 Progress = Callable[[int, int], None]
@@ -50,7 +51,7 @@ def write(world: World, target: Path, version: str, progress: Progress | None = 
         _require_room(picture, target)
         manifest = _pack(picture, temporary, target.suffix == ".gz", version, progress)
         os.link(temporary, target)  # unlike a rename this never replaces what somebody else has put there
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return manifest
     except FileExistsError as error:
         raise ConflictError(f"{target} exists already; choose another name") from error
@@ -173,11 +174,3 @@ class _HashingReader:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
