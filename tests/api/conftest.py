@@ -6,9 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from litestar.testing import TestClient
 from api.app import create_app
 from daemon.settings import CHECKOUT, as_environment
 from tests.daemon.installation import Installation, opened
+from tests.waiting import PATIENCE_S, until
 
 MAX_UPLOAD_BYTES = 3_000_000
 
@@ -39,10 +39,7 @@ class Server:
         return list(self.installation.layout.scratch.iterdir())
 
     def until_scratch_is_empty(self) -> None:
-        deadline = time.monotonic() + 10
-        while self.scratch() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert self.scratch() == []
+        until(lambda: not self.scratch(), "the scratch folder to be empty")
 
 
 @pytest.fixture
@@ -90,17 +87,15 @@ def serving(installation: Installation) -> Iterator[Server]:
         yield Server(installation, port, process.pid)
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(PATIENCE_S)
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert process.poll() is None, "the server ended"
-        try:
-            requests.get(f"http://127.0.0.1:{port}/", timeout=1)
-        except requests.ConnectionError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the server does not answer")
+        with suppress(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
+            return True
+        return False
+
+    until(answers, "the server to answer")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from daemon.settings import load_settings
 from daemon.tables import Inference, Status, Voice
 from daemon.voice_lane import VoiceLane
 from daemon.world import World
+from tests.waiting import PATIENCE_S, until
 
 STAND_IN = Path(__file__).parent / "stand_in_voice.py"
 TEXT = "你好，世界。"
@@ -134,11 +134,9 @@ def test_stopping_ends_the_worker_at_once_and_the_sentence_is_spoken_after_the_n
     asked = stage.ask()
     lane = stage.lane("hang", "speak")
     lane.start()
-    deadline = time.monotonic() + 20
-    while not stage.pids() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(stage.pids, "the worker to start")
     lane.stop()
-    lane.join(5)
+    lane.join(PATIENCE_S)
     assert not lane.is_alive()
     assert inferences.recover(stage.world.database) == 1
     again = stage.lane("hang", "speak")
