@@ -40,8 +40,8 @@ def _check(service: Any, name: str, recordings: int) -> None:
     for kind in ("audio", "training"):
         service.until(
             lambda kind=kind: service.call("GET", f"/characters/{name}/{kind}/status")[1].get("status") == "completed",
-            300,
             f"{kind} to be completed after the kill",
+            timeout_s=300,
         )
     raw = service.work_dir / "characters" / name / "raw_audio"
     assert len([p for p in raw.iterdir() if p.suffix == ".flac"]) == recordings
@@ -74,10 +74,10 @@ def test_the_daemon_is_killed_at_every_step_boundary(service: Any, clip_names: l
     service.drop(name, *clip_names[:3])
     for step in STEPS:
         # when the daemon is killed as soon as a step is reached
-        service.until(lambda step=step: _step_reached(service, step), 240, f"step {step}")
+        service.until(lambda step=step: _step_reached(service, step), f"step {step}", timeout_s=240)
         service.kill()
         # then its children end by themselves
-        service.until(lambda: not service.processes(), 15, "the children to end with the daemon")
+        service.until(lambda: not service.processes(), "the children to end with the daemon")
         service.start()
     # and after the last start the voice is there, made of every recording once
     _check(service, name, 3)
@@ -91,7 +91,7 @@ def test_the_worker_is_killed_and_the_job_goes_on(service: Any, clip_names: list
     service.start()
     service.drop(name, *clip_names[:3])
     for step in ("convert_audio", "asr_transcribe", "train_sovits", "train_gpt"):
-        service.until(lambda step=step: _step_reached(service, step), 240, f"step {step}")
+        service.until(lambda step=step: _step_reached(service, step), f"step {step}", timeout_s=240)
         for row in service.rows("SELECT pid FROM job WHERE status = 'running' AND pid IS NOT NULL"):
             if psutil.pid_exists(row["pid"]):
                 psutil.Process(row["pid"]).send_signal(signal.SIGKILL)
@@ -116,14 +116,14 @@ def test_whatever_is_killed_at_whatever_moment_all_ends_as_it_should(service: An
         if waiting and number % 6 == 5:
             service.drop(name, waiting.pop(), config=None)
     # then every recording is there once, and every job came to its end once
-    service.until(lambda: _is_quiet(service, name, dropped), 600, "all jobs to end")
+    service.until(lambda: _is_quiet(service, name, dropped), "all jobs to end", timeout_s=600)
     _check(service, name, dropped)
 
 
 def _kill(service: Any, who: str) -> None:
     if who == "daemon":
         service.kill()
-        service.until(lambda: not service.processes(), 30, "the children to end with the daemon")
+        service.until(lambda: not service.processes(), "the children to end with the daemon")
         service.start()
         return
     module = {"worker": "pipeline", "api": "daemon.api_server"}[who]
@@ -150,7 +150,7 @@ def test_the_api_is_killed_and_comes_back(service: Any) -> None:
     for process in api:
         process.kill()
     # then it answers again, and nothing is lost
-    service.until(lambda: _names(service) == ["回来"], 30, "the API to come back")
+    service.until(lambda: _names(service) == ["回来"], "the API to come back")
 
 
 def _names(service: Any) -> list[str]:
