@@ -138,7 +138,7 @@ def test_a_full_disk_loses_nothing_and_the_job_goes_on_when_there_is_room(servic
         assert not (service.inbox / "full" / ".rejected").exists()
         # and when there is room again they are taken and processed
         filler.unlink()
-        assert service.wait("full", "audio", timeout_s=120)["status"] == "completed"
+        assert service.wait("full", "audio")["status"] == "completed"
         assert len(service.call("GET", "/characters/full/audio/files")[1]) == 2
         service.stop()
     finally:
