@@ -46,6 +46,18 @@ def phones_of(text: str, language: str, *, symbols: str = "v2", dictionary: Dict
     Raises:
         TextError: nothing in the text can be spoken, or the language is unknown or one that v1 voices do not speak.
     """
+    spoken = pieces_of(text, language, symbols=symbols, dictionary=dictionary)
+    if all(phone in _SILENT for piece in spoken for phone in piece.phones):
+        raise TextError("the text holds nothing that can be spoken in this language; write at least one word")
+    return spoken
+
+
+def pieces_of(text: str, language: str, *, symbols: str = "v2", dictionary: Dictionary = EMPTY) -> list[Phones]:
+    """Return the pieces of `text` as `phones_of` does, but also of a text that is nothing but pauses.
+
+    Raises:
+        TextError: the language is unknown or one that v1 voices do not speak.
+    """
     mode = _mode(language)
     fixed = language_of_mode(mode)
     if symbols == "v1" and fixed in _ONLY_LATER:
@@ -54,8 +66,6 @@ def phones_of(text: str, language: str, *, symbols: str = "v2", dictionary: Dict
     spoken = _pieces(cleaned, mode, symbols, dictionary)
     if sum(len(piece.ids) for piece in spoken) < _FEWEST_IDS:
         spoken = _pieces("." + cleaned, mode, symbols, dictionary)
-    if all(phone in _SILENT for piece in spoken for phone in piece.phones):
-        raise TextError("the text holds nothing that can be spoken in this language; write at least one word")
     return spoken
 
 

@@ -188,7 +188,7 @@ def _fraction(match: re.Match[str]) -> str:
 
 def _share(number: str, sign: str) -> str:
     whole = "百" if sign == "%" else "千"
-    return f"{whole}分之{'百' if number == '100' and sign == '%' else quantity(number)}"
+    return f"{whole}分之{quantity(number)}"
 
 
 def _percent(match: re.Match[str]) -> str:
