@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from GPT_SoVITS.base_files import base_files, missing_model
-from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix
+from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix, without_values
 from GPT_SoVITS.errors import CheckpointError
 from GPT_SoVITS.families import Family
 
@@ -125,14 +125,9 @@ class TextEncoder:
 
 
 def _network(settings: Mapping[str, Any], source: Path) -> Any:
-    """Return a BertModel without values."""
     from transformers import BertConfig, BertModel
 
-    try:
-        with torch.device("meta"):
-            return BertModel(BertConfig(**settings), add_pooling_layer=False)
-    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
+    return without_values(lambda: BertModel(BertConfig(**settings), add_pooling_layer=False), source)
 
 
 def text_encoder(family: Family, models_dir: str = "", device: str = "cpu") -> TextEncoder | None:

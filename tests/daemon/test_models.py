@@ -194,6 +194,16 @@ def test_an_interrupted_pull_goes_on_where_it_ended(store: ModelStore, hub: Hub,
     assert (store.home / TOKENIZER_PATH).read_bytes() == hub.files[TOKENIZER_PATH]
 
 
+def test_what_a_mirror_states_leads_no_download_out_of_the_models_folder(
+    store: ModelStore, hub: Hub, reader: ModelReader, tmp_path: Path
+) -> None:
+    hub.stated[TOKENIZER_PATH] = "/../../../../out"
+    hub.cut_at[TOKENIZER_PATH] = DOWNLOAD_CHUNK_SIZE + 1000
+    with pytest.raises(DownloadError):
+        _pull(store, hub, reader)
+    assert list(tmp_path.iterdir()) == [store.home]
+
+
 def test_wrong_bytes_are_refused_and_fetched_anew_the_next_time(
     store: ModelStore, hub: Hub, reader: ModelReader
 ) -> None:
