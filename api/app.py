@@ -15,6 +15,7 @@ from litestar.routes import HTTPRoute
 from api.access import guard_of, provide_caller
 from api.audio import AudioController
 from api.batch_routes import BatchController
+from api.bodies import PromptBodies
 from api.characters import CharacterController
 from api.downloads import DownloadController
 from api.errors import answer_error
@@ -84,18 +85,20 @@ def create_app(settings: Settings) -> Litestar:
         "feed": Provide(lambda: feed, sync_to_thread=False),
         "listener": Provide(lambda: listener, sync_to_thread=False),
     }
-    guarded = Router(
-        path="/",
-        route_handlers=[
-            Router(path=PREFIX, route_handlers=_CONTROLLERS, request_class=StrictRequest),
-            OpenAiController,
-        ],
-        dependencies=dependencies,
-        guards=[guard_of(world, answers)],
-    )
+    guarded: dict[str, Any] = {"dependencies": dependencies, "guards": [guard_of(world, answers)]}
     application = Litestar(
-        route_handlers=[RootController, *_health(world, answers), guarded],
-        middleware=[Observer(layout.audit), AllowedHosts(settings.access.allowed_hosts)],
+        # Two routers rather than one around both: each level has Litestar copy every handler once more.
+        route_handlers=[
+            RootController,
+            *_health(world, answers),
+            Router(path=PREFIX, route_handlers=_CONTROLLERS, request_class=StrictRequest, **guarded),
+            Router(path="/", route_handlers=[OpenAiController], **guarded),
+        ],
+        middleware=[
+            Observer(layout.audit),
+            AllowedHosts(settings.access.allowed_hosts),
+            PromptBodies(settings.server.body_seconds),
+        ],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         lifespan=[living],
         openapi_config=_documents(),

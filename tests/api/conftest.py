@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +18,11 @@ from litestar.testing import TestClient
 from api.app import create_app
 from daemon.settings import CHECKOUT, as_environment
 from tests.daemon.installation import Installation, opened
+from tests.waiting import PATIENCE_S, until
 
 MAX_UPLOAD_BYTES = 3_000_000
+BODY_SECONDS = 2.0
+"""What a body may keep this server waiting; long enough for a busy machine, short enough for tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,7 @@ class Server:
         return list(self.installation.layout.scratch.iterdir())
 
     def until_scratch_is_empty(self) -> None:
-        deadline = time.monotonic() + 10
-        while self.scratch() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert self.scratch() == []
+        until(lambda: not self.scratch(), "the scratch folder to be empty")
 
 
 @pytest.fixture
@@ -74,33 +73,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @contextmanager
 def serving(installation: Installation) -> Iterator[Server]:
-    """Run the API in a process of its own, by uvicorn's own command."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    """Run the API in a process of its own, as the daemon does."""
     environment = {
         **os.environ,
         **as_environment(installation.world.settings),
         "SOVITS_SERVER__MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES),
+        "SOVITS_SERVER__BODY_SECONDS": str(BODY_SECONDS),
         "PYTHONPATH": str(CHECKOUT),
     }
-    command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port, descriptor = listener.getsockname()[1], listener.fileno()
+        command = [sys.executable, "-m", "daemon.api_server", str(descriptor)]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=(descriptor,))
     try:
-        _wait(port, process)
+        requests.get(
+            f"http://127.0.0.1:{port}/", timeout=PATIENCE_S
+        )  # waits: the socket listens before the server is up
         yield Server(installation, port, process.pid)
     finally:
         process.terminate()
-        process.wait(15)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended"
-        try:
-            requests.get(f"http://127.0.0.1:{port}/", timeout=1)
-        except requests.ConnectionError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the server does not answer")
+        process.wait(PATIENCE_S)

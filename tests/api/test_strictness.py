@@ -20,6 +20,7 @@ from api.app import create_app
 from pipeline.steps import JobKind
 from tests.api.conftest import Server
 from tests.daemon.installation import Installation, opened
+from tests.waiting import PATIENCE_S
 
 NAME = "小明"
 CLIP = "a.wav_0000000000_0000160000.wav"
@@ -124,7 +125,16 @@ def test_a_value_of_another_type_is_not_bent_into_shape(
     assert (answer.status_code, answer.json()["detail"].split(":")[0]) == (400, field)
 
 
-@pytest.mark.parametrize("address", ["jobs?limti=5", "events?job=1&form=x", "characters/小明/clips?x=1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jobs?limti=5",
+        "events?job=1&form=x",
+        "characters/小明/clips?x=1",
+        "batches?limti=5",
+        "inference/1/stream?fromat=mp3",
+    ],
+)
 def test_a_misspelt_parameter_is_named(api: TestClient[Litestar], address: str) -> None:
     answer = api.get(address)
     assert answer.status_code == 400
@@ -167,7 +177,7 @@ def test_random_addresses_are_404_or_another_clear_refusal(api: TestClient[Lites
 )
 def test_tricks_with_headers_lead_nowhere(server: Server, headers: str) -> None:
     for path in ("/api/v1/events?limit=1", "/api/v1/jobs", "/api/v1/characters"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
             request = f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\nConnection: close\r\n\r\n"
             connection.sendall(request.encode())
             status = int(connection.recv(65536).split(b" ", 2)[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ def reader() -> Iterator[ModelReader]:
 @pytest.fixture(scope="module")
 def tokenizer() -> bytes:
     """A vocabulary that takes more than one piece of a download (10 MiB)."""
-    words = ["[UNK]", "[CLS]", "[SEP]", *(f"{number:030d}" for number in range(300_000))]
+    words = ["[UNK]", "[CLS]", "[SEP]", *(f"{number:01000d}" for number in range(11_000))]
     return json.dumps({"model": {"vocab": {word: number for number, word in enumerate(words)}}}).encode()
 
 
@@ -175,6 +176,7 @@ def test_a_damaged_record_is_one_clear_sentence(store: ModelStore) -> None:
 def hub(tokenizer: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the hub's client pauses ever longer between its tries
     files = {CONFIG_PATH: CONFIG, TOKENIZER_PATH: tokenizer}
     with running_hub(Hub(REPOSITORY, REVISION, files)) as made:
         yield made

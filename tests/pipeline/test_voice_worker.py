@@ -16,6 +16,7 @@ import soundfile
 from GPT_SoVITS.checkpoints import write_gpt_weights, write_sovits_weights
 from pipeline.protocol import Message, MessageType, SpeakCancel, SpeakRequest, decode_message, encode
 from tests.engine.small_voice import small_family, small_networks
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 CLIP = ROOT / "tests" / "data" / "allison_en" / "dir-nomore.flac"
@@ -165,5 +166,5 @@ def test_an_idle_worker_leaves(request_: SpeakRequest) -> None:
     )
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["type"] == "started"
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     process.communicate()
