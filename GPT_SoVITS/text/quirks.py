@@ -50,6 +50,15 @@ _ENGLISH = (
         readings=(Reading("T-shirt", "en", "T IY1 S ER2 T"),),
     ),
     Misreading(
+        r"\b(?:Dr|Mr|Mrs)\. ",
+        "the title is Doctor, and the dot behind a title is no pause",
+        readings=(
+            Reading("Dr.", "en", "D R AY1 V ."),
+            Reading("Mr.", "en", "M IH1 S T ER0 ."),
+            Reading("Mrs.", "en", "M IH1 S IH0 Z ."),
+        ),
+    ),
+    Misreading(
         "Wi-Fi",
         "a word with a hyphen is one word",
         readings=(Reading("Wi-Fi", "en", "D AH1 B AH0 L Y UW0 AY1 - F AY1"),),

@@ -25,8 +25,12 @@ pytestmark = needs_golden
 SOURCES = ["zh", "en", "ja", "ko", "yue", "v1", "mixed", "segmentation", "cut"]
 EXACT = ["ja", "ko", "segmentation", "cut"]
 """What is equal line by line, without a single exception."""
-UNNAMED = {"Rock & roll @ home #music *now*.", "Wi-Fi密码是多少？", "ワシントンD.C.に住んでいます。"}
-"""An ampersand left out, Wi-Fi spelled as W, I, fi, and a full stop behind each letter of D.C."""
+UNNAMED = {
+    "Dr. Smith met Mrs. Jones and Mr. Lee.",  # Drive. Smith met Mrs. Jones and Mr. Lee
+    "Rock & roll @ home #music *now*.",  # without the and
+    "Wi-Fi密码是多少？",  # W, I, fi
+    "ワシントンD.C.に住んでいます。",  # a full stop behind each letter
+}
 
 
 @pytest.fixture(scope="module")
