@@ -15,6 +15,7 @@ from litestar.routes import HTTPRoute
 from api.access import guard_of, provide_caller
 from api.audio import AudioController
 from api.batch_routes import BatchController
+from api.bodies import PromptBodies
 from api.characters import CharacterController
 from api.downloads import DownloadController
 from api.errors import answer_error
@@ -93,7 +94,11 @@ def create_app(settings: Settings) -> Litestar:
             Router(path=PREFIX, route_handlers=_CONTROLLERS, request_class=StrictRequest, **guarded),
             Router(path="/", route_handlers=[OpenAiController], **guarded),
         ],
-        middleware=[Observer(layout.audit), AllowedHosts(settings.access.allowed_hosts)],
+        middleware=[
+            Observer(layout.audit),
+            AllowedHosts(settings.access.allowed_hosts),
+            PromptBodies(settings.server.body_seconds),
+        ],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         lifespan=[living],
         openapi_config=_documents(),

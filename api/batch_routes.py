@@ -14,6 +14,7 @@ from api.downloads import by_method, file_responses
 from api.files import FileAnswer
 from api.parameters import Limit, WorldDependency
 from api.schemas_speech import BatchBody, BatchDetail, BatchInfo, BatchItemInfo
+from api.strictness import refuse_unknown_parameters
 from daemon import batches
 from daemon.batches import Script
 from daemon.errors import InvalidInputError
@@ -30,6 +31,7 @@ class BatchController(Controller):
 
     path = "/batches"
     tags = ("inference",)
+    guards = (refuse_unknown_parameters,)
 
     @post("/", operation_id="createBatch", status_code=200, sync_to_thread=True, scope=Scope.SPEAK)
     def create(self, world: WorldDependency, caller: CallerDependency, data: JSONBody[BatchBody]) -> BatchInfo:

@@ -238,6 +238,7 @@ def data_report_info(found: Report) -> DataReport:
         reference_clips=found.reference_clips,
         speaker_consistency=found.speaker_consistency,
         speaker_consistency_note=found.speaker_consistency_note,
+        stranger_clips=list(found.stranger_clips),
         advice=list(found.advice),
     )
 

@@ -34,10 +34,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody | OpenAiError]:
     """Return the answer for any exception; what nobody expected is logged with its traceback."""
     status, sentence = _explain(error)
+    path = request.scope["path"]  # request.url cannot be read when the Host header is nonsense
     if status >= 500 and not isinstance(error, ServiceError):
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        logger.error("%s %s failed", request.method, path, exc_info=error)
     body: ErrorBody | OpenAiError = ErrorBody(status_code=status, detail=sentence)
-    if request.url.path.startswith(OPENAI_PREFIX):
+    if path.startswith(OPENAI_PREFIX):
         body = _in_the_public_shape(error, status, sentence)
     return Response(body, status_code=status, headers=_headers(error, status))
 
@@ -55,7 +56,8 @@ def _in_the_public_shape(error: Exception, status: int, sentence: str) -> OpenAi
 def _headers(error: Exception, status: int) -> dict[str, str]:
     if isinstance(error, RateLimitError):
         return {"retry-after": str(error.retry_after_s)}
-    extra = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "3"}}
+    # The rest of a slow body is not waited for, so the connection cannot be used again.
+    extra = {401: {"www-authenticate": "Bearer"}, 408: {"connection": "close"}, 503: {"retry-after": "3"}}
     return extra.get(status) or dict(getattr(error, "headers", None) or {})
 
 

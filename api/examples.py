@@ -142,7 +142,7 @@ EXAMPLES: dict[str, Any] = {
         "clip_lengths": [{"start": 0.0, "end": 2.0, "clips": 3, "seconds": 4.8}],
         "snr_db": {"lowest": 21.0, "median": 34.5, "highest": 51.0}, "clipped_clips": 0, "languages": {"zh": 350.0},
         "transcript_confidence": 0.88, "unsure_clips": 2, "edited_clips": 1, "reference_clips": 48,
-        "speaker_consistency": None, "speaker_consistency_note": "not measured for this model family",
+        "speaker_consistency": 0.89, "speaker_consistency_note": "", "stranger_clips": [],
         "advice": ["2 transcripts are uncertain; check them first: list the clips by confidence"],
     },
 }  # fmt: skip

@@ -15,6 +15,7 @@ from api.parameters import InferenceId, WorldDependency
 from api.schemas import InferenceInfo
 from api.schemas_speech import InferenceBody
 from api.sound import ListenerDependency, begun, stream
+from api.strictness import refuse_unknown_parameters
 from daemon import inferences
 from daemon.inferences import DEFAULT_LANGUAGE, InferenceRequest
 from daemon.keys import Scope
@@ -69,7 +70,13 @@ class InferenceController(Controller):
         """Stop a sentence that waits or is being spoken; one that has ended stays as it is."""
         return describe.inference(inferences.cancel(world.database, inference_id))
 
-    @get("/{inference_id:str}/stream", operation_id="streamInference", scope=SPEAKERS, responses={200: SOUND})
+    @get(
+        "/{inference_id:str}/stream",
+        operation_id="streamInference",
+        scope=SPEAKERS,
+        responses={200: SOUND},
+        guards=[refuse_unknown_parameters],
+    )
     async def hear(
         self, listener: ListenerDependency, inference_id: InferenceId, sound_format: Format = SoundFormat.WAV
     ) -> Stream:

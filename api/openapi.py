@@ -28,6 +28,7 @@ ERRORS = {
     403: "the key does not allow this",
     404: "something that the address names does not exist",
     405: "this address does not answer that method",
+    408: "the body came too slowly",
     409: "it does not fit how things stand; the sentence says what to do first",
     413: "the body is too large",
     415: "the body is of another media type",
@@ -44,9 +45,16 @@ SPEAKING = frozenset({"createInference", "createBatch", "createSpeech"})
 NAME = {
     "minLength": 1,
     "maxLength": MAX_CHARACTERS,
-    "pattern": r"^[\p{L}\p{Nd}_-][\p{L}\p{M}\p{Nd}_-]*$",
+    # What every reader of patterns understands; letters of any script (\p{L}) are not told from symbols by all.
+    "pattern": r"^[^\x00-,./:-@\[-\^`{-\x7F]+$",
     "description": "letters of any script, digits, _ and -",
 }
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a key made with `sovits-daemon keys create`"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same key"},
+}
+SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"header": []}]
+"""Programs on the service's own machine need no key, unless its operator wants one from them, too."""
 _REFERENCE = "#/components/schemas/"
 
 
@@ -64,8 +72,11 @@ def complete(document: Document) -> Document:
     schemas = done["components"]["schemas"]
     schemas[ErrorBody.__name__] = _error_schema()
     schemas[OpenAiError.__name__], schemas[OpenAiProblem.__name__] = _openai_error_schemas()
+    done["components"]["securitySchemes"] = SCHEMES
     for path, method, operation in operations(done):
         _add_errors(path, method, operation)
+        if "401" in operation["responses"]:
+            operation["security"] = SECURITY
         _add_not_modified(method, operation)
         if operation["operationId"] == "createSpeech":
             operation["responses"]["200"]["content"]["text/event-stream"] = {}
@@ -172,7 +183,7 @@ def _add_errors(path: str, method: str, operation: Document) -> None:
     if method in ("post", "put", "delete"):
         codes |= {404, 409, 507}
     if "requestBody" in operation:
-        codes |= {413, 415}
+        codes |= {408, 413, 415}
     if "206" in operation["responses"]:
         codes |= {409, 416}
     if operation["operationId"] == "streamInference":

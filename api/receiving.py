@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 import shutil
@@ -15,7 +14,6 @@ from urllib.parse import unquote
 
 from anyio import to_thread
 from litestar import Request
-from litestar.exceptions import HTTPException
 from multipart import (  # type: ignore[import-untyped]
     MultipartError,
     MultipartSegment,
@@ -26,8 +24,6 @@ from multipart import (  # type: ignore[import-untyped]
 from daemon.errors import InvalidInputError, TooLargeError
 from daemon.layout import Layout
 from daemon.uploads import Arrived, safe_name
-
-logger = logging.getLogger(__name__)
 
 FIELD = "file"
 BLOCK_BYTES = 1 << 20
@@ -104,6 +100,7 @@ async def receive(request: Request[Any, Any, Any], layout: Layout, limit_bytes: 
 
     Raises:
         InvalidInputError: not a multipart body, no such part, or it ended early.
+        TooSlowError: it does not come.
         TooLargeError: larger than the limit; found out before it is read where the length is declared.
         UnsupportedAudioError: the name has no audio extension.
     """
@@ -140,15 +137,11 @@ def _parser(request: Request[Any, Any, Any], limit_bytes: int) -> PushMultipartP
 async def _blocks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     """Yield the body in larger blocks than the network brings, so that few of them go to a thread."""
     waiting = bytearray()
-    try:
-        async for chunk in request.stream():
-            waiting += chunk
-            if len(waiting) >= BLOCK_BYTES:
-                yield bytes(waiting)
-                waiting.clear()
-    except HTTPException as error:
-        logger.info("an upload was broken off by the client")
-        raise InvalidInputError("the upload ended early") from error
+    async for chunk in request.stream():
+        waiting += chunk
+        if len(waiting) >= BLOCK_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
     if waiting:
         yield bytes(waiting)
 

@@ -54,6 +54,9 @@ class DataReport(Answer):
     unsure_clips: int
     edited_clips: int
     reference_clips: Annotated[int, Meta(description="clips of 3 to 10 s with a transcript")]
-    speaker_consistency: float | None
+    speaker_consistency: Annotated[
+        float | None, Meta(description="how alike the clips sound, mean of all pairs, 0 to 1; null: see the note")
+    ]
     speaker_consistency_note: str
+    stranger_clips: Annotated[list[str], Meta(description="clips that do not sound like the others")]
     advice: Annotated[list[str], Meta(description="plain sentences")]

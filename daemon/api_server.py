@@ -5,10 +5,13 @@ Usage: python -m daemon.api_server DESCRIPTOR [--reload]
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import ChangeReload
 
 from daemon import logs
@@ -18,6 +21,21 @@ GRACE_S = 10
 """Seconds that open requests get at the end; without a bound one open stream would hold the process for ever."""
 
 
+class HttpProtocol(H11Protocol):
+    """Answers what is no HTTP with the body that all errors have."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read and close the connection; an answer that has begun only ends."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            sentence = "this is not a valid HTTP/1.1 request, or its headers are too long"
+            body = json.dumps({"status_code": 400, "detail": sentence}).encode()
+            headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+            head = h11.Response(status_code=400, headers=list(headers.items()), reason=b"Bad Request")
+            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     settings = load_settings().settings
@@ -25,6 +43,7 @@ def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     config = uvicorn.Config(
         "api.app:app",
+        http=HttpProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GRACE_S,

@@ -15,7 +15,7 @@ LOST_SHARE = 0.3
 CLIPPED_SHARE = 0.05
 FOREIGN_SHARE = 0.1
 CONSISTENT = 0.75
-"""Below this the clips are probably not all of one speaker."""
+"""Mean likeness of all pairs of clips; below this they are probably not all of one speaker."""
 
 
 def advice(report: Report, language: str) -> Report:
@@ -79,3 +79,9 @@ def _words(report: Report, language: str) -> Iterator[str]:
 def _speaker(report: Report) -> Iterator[str]:
     if report.speaker_consistency is not None and report.speaker_consistency < CONSISTENT:
         yield "the clips do not sound like one person; a wrong speaker is suspected: listen to them"
+    elif report.stranger_clips:
+        count = len(report.stranger_clips)
+        yield (
+            f"{count} of {report.kept_clips} clips do not sound like the others; a wrong speaker is suspected: "
+            f"listen to them, for example {report.stranger_clips[0]}"
+        )

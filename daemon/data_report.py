@@ -15,7 +15,7 @@ from statistics import fmean, median
 from sqlmodel import Session
 
 from daemon import clips as clip_list
-from daemon import recordings, staleness
+from daemon import data_speakers, recordings, staleness
 from daemon.clips import CLIP_RATE_HZ, Clip, ClipState
 from daemon.settings import Settings
 from daemon.tables import AudioFile, Character
@@ -25,7 +25,11 @@ from pipeline.steps import StepName
 LENGTH_EDGES_S = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0)
 """Where the bars of the histogram of clip lengths begin; the last one has no end."""
 UNSURE_BELOW = 0.4
-NO_SPEAKER_MEASURE = "no measure of the speaker is made by this version for this model family"
+NO_SPEAKER_MEASURE = (
+    "at least three clips of 2 s are needed; recordings cut by an older version are measured when they are cut again"
+)
+SPEAKER_SHORTEST_S = 2.0
+"""Shorter clips tell too little of who speaks."""
 BETWEEN_CLIPS = "silence between the clips"
 NOT_PROCESSED = "not processed yet"
 
@@ -82,7 +86,10 @@ class Report:
     reference_clips: int
     """Clips of 3 to 10 s with a transcript: what a sentence can take its voice from."""
     speaker_consistency: float | None
+    """How alike the clips sound, 0 to 1; None where too few were measured."""
     speaker_consistency_note: str
+    stranger_clips: tuple[str, ...]
+    """Clips that do not sound like the others, the strangest first."""
     advice: tuple[str, ...] = ()
 
 
@@ -95,6 +102,7 @@ def of_character(session: Session, settings: Settings, character: Character) -> 
     artifacts = staleness.inputs_of(session, settings, character).artifacts
     kept = [clip for clip in found if clip.state is ClipState.KEPT or (clip.state is ClipState.WAITING and clip.text)]
     sure = [clip.confidence for clip in kept if clip.confidence is not None]
+    speakers = data_speakers.compare(_speaker_marks(kept, artifacts))
     ratios = [clip.measures["snr_db"] for clip in kept if "snr_db" in clip.measures]
     facts = Report(
         character=character.name,
@@ -112,8 +120,9 @@ def of_character(session: Session, settings: Settings, character: Character) -> 
         unsure_clips=sum(1 for value in sure if value < UNSURE_BELOW),
         edited_clips=sum(1 for clip in found if clip.edited),
         reference_clips=sum(1 for clip in kept if clip.text and 3.0 <= clip.duration_s <= 10.0),
-        speaker_consistency=None,
-        speaker_consistency_note=NO_SPEAKER_MEASURE,
+        speaker_consistency=speakers.consistency if speakers is not None else None,
+        speaker_consistency_note="" if speakers is not None else NO_SPEAKER_MEASURE,
+        stranger_clips=speakers.strangers if speakers is not None else (),
     )
     return advice(facts, str(character.config.get("language") or "auto"))
 
@@ -126,6 +135,15 @@ def sort_of(reason: str) -> str:
 
 def _seconds(clips: Iterable[Clip]) -> float:
     return round(sum(clip.duration_s for clip in clips), 2)
+
+
+def _speaker_marks(clips: Iterable[Clip], artifacts: ArtifactIndex) -> dict[str, str]:
+    marks = {}
+    for clip in clips:
+        cut = artifacts.get((StepName.SLICE_AUDIO, clip.recording))
+        if cut is not None and clip.duration_s >= SPEAKER_SHORTEST_S:
+            marks[clip.name] = str(cut.detail.get("speakers", {}).get(clip.name, ""))
+    return marks
 
 
 def _losses(

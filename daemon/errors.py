@@ -5,6 +5,7 @@ ServiceError               carries `code` (short, stable) and `status` (the HTTP
 ├── UnauthorizedError      401: a key is needed, or the one given is not valid
 ├── ForbiddenError         403: the key does not allow this
 ├── NotFoundError          404: an unknown character, file or inference
+├── TooSlowError           408: a body that does not come
 ├── ConflictError          409: exists already, or has to be done in another order
 ├── TooLargeError          413: a body over the limit
 ├── UnsupportedAudioError  415 is not in the contract, so 400: not audio
@@ -51,6 +52,13 @@ class NotFoundError(ServiceError):
 
     code = "not_found"
     status = 404
+
+
+class TooSlowError(ServiceError):
+    """A body that the client sends too slowly."""
+
+    code = "too_slow"
+    status = 408
 
 
 class ConflictError(ServiceError):

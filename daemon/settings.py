@@ -58,6 +58,9 @@ class ServerSettings(_Section):
     """Whether the daemon starts the API at all."""
     max_upload_bytes: int = Field(default=1_073_741_824, ge=1)
     """Largest upload in bytes; more is answered with 413."""
+    body_seconds: float = Field(default=60.0, gt=0)
+    """The body of a request may keep the server waiting this long; every 500 bytes of it give a second back, slower
+    ones are answered with 408."""
 
 
 class PathSettings(_Section):

@@ -136,11 +136,16 @@ def retire(world: World, character_id: int) -> int:
         character = session.get(Character, character_id)
         if character is None or character.renaming_to is not None:
             return 0
-        old = [voice for voice in listing(session, character)[keep:] if not voice.active]
-        gone = [voice for voice in old if not _is_wanted(session, voice)]
+        gone = surplus(session, character, keep)
         for voice in gone:
             _remove(session, aside, world.layout, character, voice)
     return len(gone)
+
+
+def surplus(session: Session, character: Character, keep: int) -> list[Voice]:
+    """Return the versions beyond the newest `keep` that neither speak nor are waited for."""
+    old = [voice for voice in listing(session, character)[keep:] if not voice.active]
+    return [voice for voice in old if not _is_wanted(session, voice)]
 
 
 def on_disk(layout: Layout, character: Character, voice: Voice) -> bool:

@@ -14,7 +14,7 @@ import soundfile
 from GPT_SoVITS.audio import Samples, write_wav
 from pipeline.context import StepContext
 from pipeline.convert import SHORTEST_S, SILENCE_DBFS
-from pipeline.measures import measure
+from pipeline.measures import measure, speaker_mark
 from pipeline.names import clip_name, converted_path, sliced_path
 from pipeline.plan import Item
 from pipeline.silence import SlicerRule, Span, levels, spans
@@ -44,6 +44,7 @@ def slice_recording(context: StepContext, item: Item) -> None:
         files: dict[str, Path] = {}
         refused: list[dict[str, object]] = []
         measures: dict[str, dict[str, float]] = {}
+        speakers: dict[str, str] = {}
         for piece in pieces:
             context.check()
             samples = _read(sound, piece)
@@ -54,7 +55,10 @@ def slice_recording(context: StepContext, item: Item) -> None:
             write_wav(folder / f"{piece.start}.wav", even_loudness(samples), sound.samplerate)
             files[sliced_path(name)] = folder / f"{piece.start}.wav"
             measures[name] = measure(samples, sound.samplerate)
-        detail: dict[str, object] = {"clips": len(files), "dropped_clips": refused, "measures": measures}
+            speakers[name] = speaker_mark(samples, sound.samplerate)
+        detail: dict[str, object] = {
+            "clips": len(files), "dropped_clips": refused, "measures": measures, "speakers": speakers,
+        }  # fmt: skip
         if note:
             detail["note"] = note
             context.notes.append(f"{item.name}: {note}")

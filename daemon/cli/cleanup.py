@@ -13,9 +13,9 @@ NOTHING_TO_DO = 3
 @click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
 @click.pass_context
 def cleanup(context: click.Context, dry_run: bool) -> int:
-    """Remove what is past its time by the settings: events, spoken sentences, job logs.
+    """Remove what is past its time by the settings: events, spoken sentences, job logs, old versions of voices.
 
-    Recordings, transcripts and voices are never touched.
+    Recordings, transcripts and voices that speak are never touched.
     """
     from daemon import retention
 
@@ -30,5 +30,8 @@ def cleanup(context: click.Context, dry_run: bool) -> int:
         click.echo("there is nothing past its time")
         return NOTHING_TO_DO
     word = "would go" if dry_run else "are gone"
-    click.echo(f"{litter.events} events, {len(litter.inferences)} sentences and {size / 1e6:.1f} MB of files {word}")
+    click.echo(
+        f"{litter.events} events, {len(litter.inferences)} sentences, {litter.versions} versions of voices and "
+        f"{size / 1e6:.1f} MB of other files {word}"
+    )
     return 0

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tests.daemon.installation import Installation, opened
 from tests.waiting import PATIENCE_S, until
 
 MAX_UPLOAD_BYTES = 3_000_000
+BODY_SECONDS = 2.0
+"""What a body may keep this server waiting; long enough for a busy machine, short enough for tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +73,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @contextmanager
 def serving(installation: Installation) -> Iterator[Server]:
-    """Run the API in a process of its own, by uvicorn's own command."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    """Run the API in a process of its own, as the daemon does."""
     environment = {
         **os.environ,
         **as_environment(installation.world.settings),
         "SOVITS_SERVER__MAX_UPLOAD_BYTES": str(MAX_UPLOAD_BYTES),
+        "SOVITS_SERVER__BODY_SECONDS": str(BODY_SECONDS),
         "PYTHONPATH": str(CHECKOUT),
     }
-    command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port, descriptor = listener.getsockname()[1], listener.fileno()
+        command = [sys.executable, "-m", "daemon.api_server", str(descriptor)]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=(descriptor,))
     try:
-        _wait(port, process)
+        requests.get(
+            f"http://127.0.0.1:{port}/", timeout=PATIENCE_S
+        )  # waits: the socket listens before the server is up
         yield Server(installation, port, process.pid)
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    def answers() -> bool:
-        assert process.poll() is None, "the server ended"
-        with suppress(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S)
-            return True
-        return False
-
-    until(answers, "the server to answer")

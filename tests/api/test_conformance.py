@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ from urllib.parse import urlsplit
 
 import jsonschema_rs
 import pytest
+import requests
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from api import openapi
 from api.app import create_app
 from api.examples import EXAMPLES
-from daemon import characters, lock
-from daemon.settings import load_settings
+from daemon import characters, keys, lock
+from daemon.keys import Scope
+from daemon.settings import AccessSettings, load_settings
 from daemon.tables import Inference, ServiceState, SpeechBatch, Status, now
+from daemon.world import World
 from pipeline.steps import JobKind
 from tests.api.conftest import Server, serving
 from tests.api.speaker import speaking
@@ -37,6 +41,8 @@ RULES = (
 """What these accept depends on more than a schema can say (a reserved name, what a file holds, a voice's language)."""
 ENDLESS = "streamEvents"
 DESTRUCTIVE = ("deleteCharacter", "renameCharacter", "cleanTraining", "deleteRecording", "deleteVoice")
+REQUEST_TIMEOUT_S = 60
+"""An archive is packed by a process of its own, which takes its time on a busy machine."""
 CLIP = "a.wav_0000000000_0000160000.wav"
 KNOWN = {
     "character_name": NAME, "clip": CLIP, "voice_id": 1, "job_id": 1, "inference_id": "0" * 32, "filename": "a.wav",
@@ -85,14 +91,21 @@ def _fill(installation: Installation) -> None:
         session.add(Inference(id="0" * 32, status=Status.COMPLETED, output_path=output, batch_id="0" * 32, **facts))
 
 
-def conforms(server: Server, folder: Path, examples: int, *options: str, parameters: Mapping[str, Any]) -> None:
-    """Run schemathesis and show what it found, if anything."""
+def conforms(
+    server: Server,
+    folder: Path,
+    examples: int,
+    *options: str,
+    parameters: Mapping[str, Any],
+    accepted: Sequence[str] = ("2xx", "400", "404", "409"),
+) -> None:
+    """Run schemathesis and show what it found, if anything; `accepted` is what RULES may answer to valid data."""
     rules = [
         "[generation]",
         "deterministic = true",
         "[[operations]]",
         f"include-operation-id = {json.dumps(RULES)}",
-        'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]',
+        f"checks.positive_data_acceptance.expected-statuses = {json.dumps(accepted)}",
         *(["[parameters]"] if parameters else []),
         *(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items()),
     ]
@@ -102,7 +115,7 @@ def conforms(server: Server, folder: Path, examples: int, *options: str, paramet
     command = [
         sys.executable, "-c", PROGRAM, "--config-file", str(settings), "run", str(openapi.FILE), "--no-color",
         "--url", f"{address.scheme}://{address.netloc}", "--checks", "all", "--max-examples", str(examples),
-        *options,
+        "--request-timeout", str(REQUEST_TIMEOUT_S), *options,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=1500, cwd=folder, check=False)
     assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-2_000:]
@@ -119,6 +132,35 @@ def test_any_request_that_makes_renames_or_deletes_is_answered_as_described(fill
     conforms(filled, tmp_path, 2, "--phases", "examples,fuzzing", *options, parameters={})
 
 
+@contextmanager
+def _asking_for_keys(folder: Path) -> Iterator[tuple[Server, str]]:
+    """The same with a server that asks everybody for a key; yield it with a key of all scopes."""
+    with opened(folder) as open_to_all, lock.exclusive(open_to_all.layout.lock):
+        _fill(open_to_all)
+        world = open_to_all.world
+        settings = world.settings.model_copy(update={"access": AccessSettings(require_key=True)})
+        installation = Installation(World(world.database, settings, world.layout))
+        with installation.database.write() as session:
+            _, key = keys.create(session, "tester", [Scope.ADMIN])
+        with serving(installation) as server, speaking(installation):
+            yield server, key
+
+
+def test_with_a_key_all_is_answered_as_described_and_without_one_nothing(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    endless = ("--exclude-operation-id", ENDLESS)
+    left_out = [option for name in DESTRUCTIVE for option in ("--exclude-operation-id", name)]
+    options = ("--phases", "examples", *endless, *left_out)
+    with _asking_for_keys(tmp_path / "state") as (server, key):
+        conforms(server, tmp_path, 1, *options, "--header", f"Authorization: Bearer {key}", parameters=KNOWN)
+        # and without the key nothing is told but what needs none
+        root = server.url.removesuffix("/api/v1")
+        for path, method, operation in openapi.operations(document):
+            answer = requests.request(method, f"{root}{path.format_map(KNOWN)}", timeout=60)
+            assert (answer.status_code == 401) == ("security" in operation), (method, path)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_very_many_requests_are_answered_as_described(tmp_path: Path) -> None:
@@ -129,6 +171,15 @@ def test_very_many_requests_are_answered_as_described(tmp_path: Path) -> None:
             left_out = [option for name in DESTRUCTIVE for option in ("--exclude-operation-id", name)]
             conforms(server, tmp_path, 60, *endless, *left_out, parameters=KNOWN)
             conforms(server, tmp_path, 60, *endless, parameters={})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_very_many_requests_with_a_key_are_answered_as_described(tmp_path: Path) -> None:
+    endless = ("--exclude-operation-id", ENDLESS)
+    with _asking_for_keys(tmp_path / "state") as (server, key):
+        conforms(server, tmp_path, 30, *endless, "--header", f"Authorization: Bearer {key}", parameters={})
+        conforms(server, tmp_path, 10, *endless, parameters={}, accepted=("401",))
 
 
 def test_the_description_in_the_repository_is_that_of_the_application(document: dict[str, Any]) -> None:

@@ -103,6 +103,27 @@ def test_an_option_without_meaning_is_refused_by_name(
     assert name in sentence or name == "other_references"
 
 
+ODD_TEXTS = {
+    "nothing": "",
+    "blanks": " \n\t",
+    "marks": "。！？…",
+    "emoji": "😀🎉",
+    "control characters": "\x00\x07\x1b",
+    "right to left": "\u202e\u200fשלום\u202c",
+    "no known script": "ᚠᚢᚦ ꓝꓞ",
+    "half a surrogate pair": "你\ud800好",
+    "endless": "长" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
+def test_any_text_is_taken_or_refused_with_a_sentence(voiced: Installation, client: TestClient, text: str) -> None:
+    body = json.dumps({"target_text": text})
+    answer = client.post("inference", content=body, headers={"content-type": "application/json"})
+    if answer.status_code != 200:
+        refusal(answer, 400)
+
+
 def test_the_beginning_is_heard_while_the_end_is_not_spoken_yet(voiced: Installation, live: Server) -> None:
     made = requests.post(f"{live.url}/inference", json={"target_text": "你好。"}, timeout=PATIENCE_S).json()
     with speaking(voiced) as speaker:

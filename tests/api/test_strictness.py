@@ -125,7 +125,16 @@ def test_a_value_of_another_type_is_not_bent_into_shape(
     assert (answer.status_code, answer.json()["detail"].split(":")[0]) == (400, field)
 
 
-@pytest.mark.parametrize("address", ["jobs?limti=5", "events?job=1&form=x", "characters/小明/clips?x=1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jobs?limti=5",
+        "events?job=1&form=x",
+        "characters/小明/clips?x=1",
+        "batches?limti=5",
+        "inference/1/stream?fromat=mp3",
+    ],
+)
 def test_a_misspelt_parameter_is_named(api: TestClient[Litestar], address: str) -> None:
     answer = api.get(address)
     assert answer.status_code == 400

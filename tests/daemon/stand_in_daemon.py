@@ -1,4 +1,7 @@
-"""The real daemon with stand-in workers. Usage: stand_in_daemon.py RUNS BEHAVIOUR[,BEHAVIOUR...] [--once]"""
+"""The real daemon with stand-in workers.
+
+Usage: stand_in_daemon.py RUNS BEHAVIOUR[,BEHAVIOUR...] VOICE_BEHAVIOUR[,VOICE_BEHAVIOUR...] [--once]
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ HERE = Path(__file__).parent
 def main() -> int:
     settings = load_settings().settings
     logs.configure(settings.log)
-    commands = service.Commands(job_worker=(sys.executable, str(HERE / "stand_in_worker.py"), *sys.argv[1:3]))
+    runs, jobs, voice = sys.argv[1:4]
+    commands = service.Commands(
+        job_worker=(sys.executable, str(HERE / "stand_in_worker.py"), runs, jobs),
+        voice_worker=(sys.executable, str(HERE / "stand_in_voice.py"), f"{runs}-voice", voice),
+    )
     try:
         return service.run(settings, once="--once" in sys.argv, commands=commands)
     except ServiceError as error:

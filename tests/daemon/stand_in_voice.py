@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline.growing_wav import DATA_OFFSET
 from pipeline.protocol import Message, MessageType, SpeakRequest, decode_speak, encode
 
 
@@ -25,6 +26,14 @@ def speak(request: SpeakRequest) -> None:
     say(MessageType.SPOKEN, request_id=request.request_id, output_path=request.output_path, seconds=1.5, warnings=[])
 
 
+def begin(request: SpeakRequest) -> None:
+    """Let the first sound be heard."""
+    growing = Path(request.output_path).with_name(f".{request.request_id}.part")
+    growing.write_bytes(bytes(DATA_OFFSET + 6400))
+    facts = {"path": str(growing), "offset": DATA_OFFSET, "bytes": 6400, "sample_rate_hz": 32_000}
+    say(MessageType.FRAGMENT, request_id=request.request_id, **facts)
+
+
 def behave(behaviour: str, request: SpeakRequest) -> None:
     match behaviour:
         case "refuse":
@@ -35,6 +44,9 @@ def behave(behaviour: str, request: SpeakRequest) -> None:
         case "leave":
             sys.exit(0)
         case "hang":
+            time.sleep(600)
+        case "begin":
+            begin(request)
             time.sleep(600)
         case "stray":
             sys.stdout.write("a stray print\n{}\n")

@@ -17,10 +17,13 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
-from daemon import migrate, queue
+from daemon import characters, migrate, queue
 from daemon.database import Database
-from daemon.tables import Character, Origin
+from daemon.tables import Character, Origin, Voice
 from pipeline.steps import JobKind
 from tests.waiting import PATIENCE_S, until
 
@@ -34,6 +37,8 @@ class Daemon:
         self.folder = folder
         self.work_dir = folder / "work dir"
         self.runs = folder / "runs"
+        self.voice = "speak"
+        """How the voice worker behaves, request by request."""
         self.log = folder / "daemon.log"
         self.variables: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
@@ -49,7 +54,7 @@ class Daemon:
             "SOVITS_TRAINING__CANCEL_GRACE_S": "1",
             **self.variables,
         }
-        command = [sys.executable, str(HERE / "stand_in_daemon.py"), str(self.runs), ",".join(behaviours)]
+        command = [sys.executable, str(HERE / "stand_in_daemon.py"), str(self.runs), ",".join(behaviours), self.voice]
         environment["PYTHONPATH"] = str(HERE.parents[1])
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -91,6 +96,25 @@ class Daemon:
             assert job.id is not None
         database.close()
         return job.id
+
+    def give_a_voice(self, name: str = "角色") -> None:
+        """Let a character speak with the recording a.wav as reference."""
+        recordings = self.work_dir / "characters" / name / "raw_audio"
+        recordings.mkdir(parents=True)
+        (recordings / "a.wav").write_bytes(b"RIFF")
+        database = Database(self.work_dir / "sovits.db")
+        with database.write() as session:
+            character = characters.get(session, name)
+            assert character.id is not None
+            facts = {"family": "nano", "sovits_path": "a.pth", "gpt_path": "a.ckpt", "input_hash": "a"}
+            session.add(Voice(character_id=character.id, trained_from="random weights", metrics={}, **facts))
+        database.close()
+
+    @property
+    def url(self) -> str:
+        """The base of the routes."""
+        address = json.loads(self.rows("SELECT value FROM servicestate WHERE key = 'api'")[0]["value"])
+        return f"{address['url']}/api/v1"
 
     def rows(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
         path = self.work_dir / "sovits.db"
@@ -173,6 +197,45 @@ def test_sigterm_puts_the_running_job_back_uncounted_and_the_next_start_complete
     daemon.start("patient", "done")
     until(lambda: daemon.status(job) == "completed", "the job to be completed")
     assert daemon.starts() == 2
+
+
+def test_sigterm_ends_streams_and_sockets_with_a_job_running_and_all_of_it_goes_on_after_the_next_start(
+    daemon: Daemon,
+) -> None:
+    # given a running job, a sentence that is being spoken, and clients that follow events and hear the sentence
+    job = daemon.enqueue()
+    daemon.give_a_voice()
+    daemon.voice = "begin,speak"
+    daemon.start("patient", "done")
+    until(lambda: daemon.starts() == 1, "the worker to start")
+    wanted = {"character_name": "角色", "target_text": "你好", "ref_audio": "a.wav", "ref_text": "喂"}
+    asked = requests.post(f"{daemon.url}/inference", json=wanted, timeout=30).json()
+    sound = requests.get(f"{daemon.url}/inference/{asked['inference_id']}/stream", stream=True, timeout=60)
+    heard = sound.iter_content(1000)
+    assert next(heard).startswith(b"RIFF")
+    told = requests.get(f"{daemon.url}/events/stream?after=0", stream=True, timeout=60)
+    lines = told.iter_lines()
+    assert next(lines).startswith(b"retry")
+    with connect(f"{daemon.url.replace('http', 'ws')}/events/ws?after=0") as socket:
+        latest = json.loads(socket.recv(timeout=30))["event_id"]
+        # when it is asked to stop, then it ends well within the unit's time limit, and so do they
+        assert daemon.stop() == 0
+        with pytest.raises(ConnectionClosed):
+            while True:
+                latest = json.loads(socket.recv(timeout=30))["event_id"]
+    assert list(lines)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):  # a sound that is not whole does not look whole
+        list(heard)
+    assert daemon.family() == []
+    assert daemon.rows("SELECT status, attempt FROM job") == [{"status": "pending", "attempt": 0}]
+    # and after the next start job and sentence are done, once each, and a follower misses nothing
+    daemon.start("patient", "done")
+    until(lambda: daemon.status(job) == "completed", "the job to be completed")
+    spoken = "SELECT status FROM inference"
+    until(lambda: daemon.rows(spoken) == [{"status": "completed"}], "the sentence to be spoken")
+    page = requests.get(f"{daemon.url}/events?after={latest}&limit=500", timeout=30).json()
+    expected = [row["id"] for row in daemon.rows("SELECT id FROM event WHERE id > ? ORDER BY id", latest)]
+    assert [event["event_id"] for event in page["events"]] == expected[: len(page["events"])] != []
 
 
 def test_after_kill_9_nothing_lives_on_and_the_next_start_continues(daemon: Daemon) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from pipeline.measures import measure
+from GPT_SoVITS.audio import decode
+from GPT_SoVITS.speaker_similarity import similarity, speaker_vector
+from pipeline.measures import measure, speaker_mark
 
 RATE_HZ = 32_000
 
@@ -40,3 +45,15 @@ def test_clipped_peaks_are_told_from_single_loud_samples() -> None:
 
 def test_a_clip_of_one_frame_is_measured() -> None:
     assert measure(speech(0.005), RATE_HZ)["level_db"] < 0
+
+
+def test_who_speaks_is_noted_exactly_enough_to_compare_clips() -> None:
+    clips = Path(__file__).parent.parent / "data" / "allison_en"
+    one, other = (decode(clips / name, RATE_HZ).samples for name in ("demo-thanks.flac", "vm-nobox.flac"))
+    noted = [
+        np.frombuffer(base64.b64decode(speaker_mark(each, RATE_HZ)), np.uint8).astype(float) for each in (one, other)
+    ]
+    cosine = noted[0] @ noted[1] / np.linalg.norm(noted[0]) / np.linalg.norm(noted[1])
+    exact = similarity(speaker_vector(one, RATE_HZ), speaker_vector(other, RATE_HZ))
+    assert exact > 0.75
+    assert cosine == pytest.approx(exact, abs=1e-3)

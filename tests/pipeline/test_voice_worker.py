@@ -168,3 +168,32 @@ def test_an_idle_worker_leaves(request_: SpeakRequest) -> None:
     assert json.loads(process.stdout.readline())["type"] == "started"
     assert process.wait(PATIENCE_S) == 0
     process.communicate()
+
+
+NO_ROOM = """
+import torch
+from pipeline.channel import Channel
+from pipeline.voice import Worker, serve
+from pipeline.voice_requests import RequestQueue
+from pipeline.warm_voices import WarmVoices
+
+class TooLarge(WarmVoices):
+    def get(self, request):
+        return torch.empty(2**60, dtype=torch.uint8)
+
+serve(Worker(TooLarge(), RequestQueue(0), Channel()), 60.0)
+"""
+"""A voice worker whose voices are larger than any memory."""
+
+
+def test_a_full_memory_is_told_apart_from_a_fault(request_: SpeakRequest) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM],
+        input=f"{encode(request_)}\n",
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    answers = [decode_message(line).data for line in done.stdout.splitlines()]
+    assert [(answer["code"], answer["kind"]) for answer in answers] == [("memory", "resource")]

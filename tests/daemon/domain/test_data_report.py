@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -94,7 +95,34 @@ def test_lengths_noise_clipping_and_confidence_are_summed_up(recorded: Installat
     for word in ("20 s can be used", "12 dB", "1 clips are distorted", "1 transcripts are uncertain"):
         assert word in told
     assert found.speaker_consistency is None
-    assert found.speaker_consistency_note
+    assert "three clips" in found.speaker_consistency_note
+
+
+def mark(*values: int) -> str:
+    return base64.b64encode(bytes(values) + bytes(256 - len(values))).decode()
+
+
+def test_clips_of_one_person_are_consistent_and_a_stranger_among_them_is_named(recorded: Installation) -> None:
+    # given four clips that sound alike
+    same, other = mark(200, 100, 100), mark(0, 60, 0, 240)
+    for name in ("a.wav", "b.wav"):
+        change(recorded, "slice_audio", name, speakers={clip(name, 0): same, clip(name, 1): same})
+    found = report(recorded)
+    assert (found.speaker_consistency, found.stranger_clips) == (1.0, ())
+    assert found.speaker_consistency_note == ""
+    assert not any("speaker" in sentence for sentence in found.advice)
+    # when one of them is somebody else's
+    change(recorded, "slice_audio", "b.wav", speakers={clip("b.wav", 0): same, clip("b.wav", 1): other})
+    found = report(recorded)
+    assert found.stranger_clips == (clip("b.wav", 1),)
+    assert found.speaker_consistency == pytest.approx((3 + 3 * 0.099) / 6, abs=1e-3)
+    assert any("wrong speaker" in sentence for sentence in found.advice)
+
+
+def test_a_clip_without_a_mark_or_too_short_to_judge_is_left_out(recorded: Installation) -> None:
+    change(recorded, "slice_audio", "a.wav", speakers={clip("a.wav", 0): mark(1), clip("a.wav", 1): ""})
+    change(recorded, "slice_audio", "b.wav", speakers={clip("b.wav", 0): mark(1)})
+    assert report(recorded).speaker_consistency is None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +134,7 @@ def test_lengths_noise_clipping_and_confidence_are_summed_up(recorded: Installat
         ({"reference_clips": 0}, "3 to 10 s"),
         ({"languages": {"zh": 60.0, "en": 40.0}}, "another language (en)"),
         ({"speaker_consistency": 0.4}, "wrong speaker"),
+        ({"speaker_consistency": 0.9, "stranger_clips": ("x.wav",)}, "for example x.wav"),
         ({}, "nothing stands in the way"),
     ],
 )
