@@ -77,6 +77,7 @@ def sovits_schedule(epochs: int) -> Schedule:
         warmup_updates=10,
         batch_codes=400,
         least_batches=SOVITS_BATCHES_PER_EPOCH,
+        misheard_share=0.4,
     )
 
 

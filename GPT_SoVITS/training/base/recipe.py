@@ -22,7 +22,7 @@ class BaseRecipe:
         )
     )
     gpt: Schedule = field(
-        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=2300, warmup_updates=100, misheard_share=0.2)
+        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=3000, warmup_updates=200, misheard_share=0.1)
     )
     validation_items: int = 48
     """Utterances that the validation loss is taken over."""
