@@ -13,14 +13,16 @@ DESTDIR ?=
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
+# Compiled once, here: where bytecode is not or may not be written, each process would compile all it loads.
 $(READY): requirements.lock requirements-bootstrap.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null
 	@echo "setting up $(VENV) (the first time several GB of packages are fetched)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes --no-deps -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --no-deps -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q api daemon pipeline GPT_SoVITS
 	@touch $(READY)
 
 setup: $(READY) ## make .venv with everything pinned in requirements.lock
@@ -28,8 +30,8 @@ setup: $(READY) ## make .venv with everything pinned in requirements.lock
 demo: $(READY) ## drop one minute of speech, train a voice, speak a sentence
 	@$(BIN)/sovits-daemon demo
 
-test: $(READY) ## the test suite (under 15 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not slow"
+test: $(READY) ## the test suite, on up to 4 cores
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY) ## all tests, the long ones too
 	@$(BIN)/python -m pytest --timeout 1800

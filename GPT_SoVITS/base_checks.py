@@ -22,8 +22,10 @@ from GPT_SoVITS.hubert import HubertEncoder
 from GPT_SoVITS.models.discriminator import SovitsDiscriminator
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
-from GPT_SoVITS.roberta import TOKENIZER_FILE, TextEncoder, read_vocabulary
+from GPT_SoVITS.roberta import TextEncoder
 from GPT_SoVITS.speaker import load_speaker_encoder
+from GPT_SoVITS.text.mandarin.polyphone_model import check_polyphone_file
+from GPT_SoVITS.vocabulary import SPECIAL_TOKENS, TOKENIZER_FILE, VOCABULARY_FILE, read_vocabulary
 
 _LARGEST_TEXT_BYTES = 64 * 2**20
 _CONFIGS = {
@@ -37,7 +39,6 @@ _BERT_LARGE = {
     "intermediate_size": 4096,
     "vocab_size": 21128,
 }
-_SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]")
 
 
 def check_base_file(path: Path, part: Part, name: FamilyName) -> str:
@@ -55,6 +56,8 @@ def check_base_file(path: Path, part: Part, name: FamilyName) -> str:
             return f"discriminators of {family.name}"
         case Part.GPT:
             return _gpt(path, family)
+        case Part.POLYPHONES if path.name != VOCABULARY_FILE:
+            return check_polyphone_file(path)
         case _:
             return _encoder(path, part)
 
@@ -99,7 +102,7 @@ def _encoder(path: Path, part: Part) -> str:
         case _, Part.HUBERT:
             HubertEncoder({}, without_prefix(read_weights(path.parent), "hubert."), path)
         case _, Part.ROBERTA:
-            tokens = dict.fromkeys(_SPECIAL_TOKENS, 0)
+            tokens = dict.fromkeys(SPECIAL_TOKENS, 0)
             TextEncoder(_BERT_LARGE, without_prefix(read_weights(path.parent), "bert."), tokens, path)
         case _:
             load_speaker_encoder.__wrapped__(path)
@@ -122,7 +125,7 @@ def _json(path: Path, part: Part) -> str:
 
 
 def _vocabulary(path: Path) -> str:
-    lacking = [token for token in _SPECIAL_TOKENS if token not in read_vocabulary(path.parent)]
+    lacking = [token for token in SPECIAL_TOKENS if token not in read_vocabulary(path.parent)]
     if lacking:
         raise CheckpointError(f"{path.name} is not the vocabulary of the text encoder: it lacks {lacking[0]}")
     return "vocabulary of the text encoder"

@@ -15,6 +15,7 @@ from GPT_SoVITS.families import FAMILIES, Family, FamilyName
 
 HUBERT_FOLDER = "chinese-hubert-base"
 ROBERTA_FOLDER = "chinese-roberta-wwm-ext-large"
+POLYPHONE_FOLDER = "G2PWModel"
 SPEAKER_FILE = "sv/pretrained_eres2netv2w24s4ep4.ckpt"
 PUBLIC_FAMILIES: tuple[FamilyName, ...] = tuple(name for name in FamilyName if name is not FamilyName.NANO)
 
@@ -45,6 +46,7 @@ class Part(StrEnum):
     HUBERT = "hubert"
     ROBERTA = "roberta"
     SPEAKER = "speaker"
+    POLYPHONES = "polyphones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,62 @@ class BaseFiles:
     def missing(self) -> list[Path]:
         """Return what is not there and needed."""
         return [self.home / file.path for file in self.files if not file.optional and file.found(self.home) is None]
+
+
+POLYPHONE_FILES = (
+    BaseFile(Part.POLYPHONES, f"{POLYPHONE_FOLDER}/g2pW.onnx", (f"{POLYPHONE_FOLDER}/g2pw.onnx",)),
+    BaseFile(Part.POLYPHONES, f"{POLYPHONE_FOLDER}/POLYPHONIC_CHARS.txt"),
+    BaseFile(Part.POLYPHONES, f"{POLYPHONE_FOLDER}/bopomofo_to_pinyin_wo_tune_dict.json"),
+    BaseFile(Part.POLYPHONES, f"{POLYPHONE_FOLDER}/config.py", optional=True),
+    BaseFile(
+        Part.POLYPHONES,
+        f"{POLYPHONE_FOLDER}/vocab.txt",
+        (f"{ROBERTA_FOLDER}/vocab.txt", f"{ROBERTA_FOLDER}/tokenizer.json"),
+    ),
+)
+"""The g2pW model, which may be there: readings of Mandarin characters in context. Its vocabulary is that of the text
+encoder (both are BERT for Chinese)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolyphoneFiles:
+    """The files of the g2pW model; `state` changes when one of them is replaced."""
+
+    network: Path
+    characters: Path
+    pinyin: Path
+    config: Path | None
+    vocabulary: Path
+    state: str
+
+
+def polyphone_files(models_dir: str = "") -> PolyphoneFiles | None:
+    """Return the files of the g2pW model, or None where there is no such model.
+
+    Raises:
+        ModelMissingError: some of its files are there and others are not; names them.
+    """
+    home = models_home(models_dir)
+    network, characters, pinyin, config, vocabulary = (file.found(home) for file in POLYPHONE_FILES)
+    if network is None:
+        return None
+    if characters is None or pinyin is None or vocabulary is None:
+        lacking = [file.path for file in POLYPHONE_FILES if not file.optional and file.found(home) is None]
+        raise ModelMissingError(
+            f"the polyphone model in {home} lacks {', '.join(lacking)}; copy its folder again, or delete it"
+        )
+    present = [path for path in (network, characters, pinyin, config, vocabulary) if path is not None]
+    state = ",".join(f"{path.relative_to(home)} {path.stat().st_size}" for path in present)
+    return PolyphoneFiles(network, characters, pinyin, config, vocabulary, state)
+
+
+def polyphone_state(models_dir: str = "") -> str:
+    """Return what changes when the g2pW model appears, vanishes or is replaced; empty where there is no usable one."""
+    try:
+        files = polyphone_files(models_dir)
+    except ModelMissingError:
+        return ""
+    return files.state if files is not None else ""
 
 
 def models_home(models_dir: str = "") -> Path:

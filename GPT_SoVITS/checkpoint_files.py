@@ -9,19 +9,21 @@ from __future__ import annotations
 import io
 import pickle
 import threading
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from GPT_SoVITS.checkpoint_versions import HEAD_BYTES, ZIP_MARK
 from GPT_SoVITS.durable import replacing
 from GPT_SoVITS.errors import CheckpointError
+from GPT_SoVITS.untrusted_archive import check_archive
 
 LARGEST_FILE_BYTES = 6 * 2**30
 _DEEPEST_CONFIG = 8
+_MOST_SETTINGS = 10_000
 _LOADING = threading.Lock()  # torch keeps its allow-list in one place for all threads
 
 
@@ -37,16 +39,22 @@ class HParams:
         """Accept a dictionary of attributes, as unpickling hands it over.
 
         Raises:
-            CheckpointError: the pickled state is anything else.
+            UnpicklingError: the pickled state is anything else.
         """
         if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-            raise CheckpointError("the configuration in the checkpoint is not a set of named values")
+            raise pickle.UnpicklingError("the configuration in the checkpoint is not a set of named values")
         self.__dict__.update(state)
 
 
 def _path_text(*parts: str) -> str:
-    """Stand for the paths that Lightning files name among their settings: only their text is kept."""
-    return "/".join(str(part) for part in parts)
+    """Stand for the paths that Lightning files name among their settings: only their text is kept.
+
+    Raises:
+        UnpicklingError: a part is no text. (Lists within lists could become text without end.)
+    """
+    if not all(isinstance(part, str) for part in parts):
+        raise pickle.UnpicklingError("a path among the settings in the checkpoint is no text")
+    return "/".join(parts)
 
 
 _ALLOWED: list[Any] = [
@@ -105,21 +113,22 @@ def read_untrusted(path: Path, marks: frozenset[bytes]) -> UntrustedFile:
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise CheckpointError(f"{path.name} is larger than any model of this kind; it was not read")
-        data = bytearray(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path.name} cannot be read: {error.strerror}") from error
-    head = bytes(data[:HEAD_BYTES])
+    head = data[:HEAD_BYTES]
     if head[:2] not in marks:
         raise CheckpointError(f"{path.name} starts with {head[:2]!r}, which no supported version of a model file does")
-    data[:2] = ZIP_MARK
-    _check_archive(path, data)
+    if head[:2] != ZIP_MARK:
+        data = ZIP_MARK + data[2:]
+    check_archive(path.name, data)
     content = _unpickled(path, data)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path.name} is not a model file: its content is no dictionary")
     return UntrustedFile(content, head, len(data))
 
 
-def _unpickled(path: Path, data: bytearray) -> object:
+def _unpickled(path: Path, data: bytes) -> object:
     try:
         with _LOADING, torch.serialization.safe_globals(_ALLOWED):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -129,33 +138,40 @@ def _unpickled(path: Path, data: bytearray) -> object:
         raise CheckpointError(f"{path.name} is damaged ({type(error).__name__}); copy or download it again") from error
 
 
-def _check_archive(path: Path, data: bytearray) -> None:
-    """Refuse archives that are cut short or that would grow when unpacked."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise CheckpointError(f"{path.name} is damaged or cut short; copy or download it again") from error
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise CheckpointError(f"{path.name} is compressed, which model files never are; it was refused")
-    if sum(entry.file_size for entry in entries) > len(data):
-        raise CheckpointError(f"{path.name} claims to hold more than its size; it was refused")
-
-
-def plain_values(value: object, path: Path, depth: int = 0) -> Any:
+def plain_values(value: object, path: Path) -> Any:
     """Return settings as nested dictionaries, lists and plain values.
 
     Raises:
-        CheckpointError: they hold anything else, or are nested too deeply.
+        CheckpointError: they hold anything else, are nested too deeply, or are too many.
     """
-    if depth > _DEEPEST_CONFIG:
-        raise CheckpointError(f"the settings in {path.name} are nested too deeply")
-    if isinstance(value, HParams):
-        value = vars(value)
-    if isinstance(value, dict):
-        return {str(name): plain_values(inner, path, depth + 1) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_values(inner, path, depth + 1) for inner in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise CheckpointError(f"the settings in {path.name} hold a value of type {type(value).__name__}")
+    left = iter(range(_MOST_SETTINGS))
+
+    def plain(value: object, depth: int) -> Any:
+        # A list that holds another one many times, which does the same, is small in a file and has no end here.
+        if depth > _DEEPEST_CONFIG or next(left, None) is None:
+            raise CheckpointError(f"the settings in {path.name} are nested too deeply, or too many")
+        if isinstance(value, HParams):
+            value = vars(value)
+        if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+            return {name: plain(inner, depth + 1) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner, depth + 1) for inner in value]
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise CheckpointError(f"the settings in {path.name} hold a value of type {type(value).__name__}")
+
+    return plain(value, 0)
+
+
+def ordinary(name: str, tensor: object, source: Path) -> Tensor:
+    """Return a weight that was read from `source` as a plain tensor on the CPU, with the values that lie there.
+
+    Raises:
+        CheckpointError: it is something else, or larger than the data behind it.
+    """
+    if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.is_complex():
+        raise CheckpointError(f"{source.name}: the weight {name} is not an ordinary tensor")
+    value = tensor.detach()
+    if value.numel() > value.untyped_storage().nbytes() // value.element_size():
+        raise CheckpointError(f"{source.name}: the weight {name} claims to be larger than the data behind it")
+    return value

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from GPT_SoVITS.checkpoint_files import HParams, UntrustedFile, plain_values, read_untrusted, write_atomically
+from GPT_SoVITS.checkpoint_files import HParams, UntrustedFile, ordinary, plain_values, read_untrusted, write_atomically
 from GPT_SoVITS.checkpoint_settings import gpt_config, gpt_settings, sovits_settings
 from GPT_SoVITS.checkpoint_versions import MARKS, ZIP_MARK, family_of, recognise, refuse_unsupported
 from GPT_SoVITS.errors import CheckpointError
@@ -28,6 +28,8 @@ POSTERIOR_PREFIX = "enc_q."
 """Only training needs the posterior encoder; finished weights leave it out."""
 _GPT_PREFIX = "model."
 _SOVITS_PREFIXES = ("enc_p.", "dec.")
+_LONGEST_INFO = 200
+_LARGEST_NUMBER = 10**12
 _SUPPORTED = frozenset({ZIP_MARK, b"00", b"01", *MARKS.values()})
 
 
@@ -114,7 +116,7 @@ def read_sovits_weights(path: Path, *, training_state: bool = False) -> SovitsWe
         raise CheckpointError(f"{path.name} is not a SoVITS model file: its weights have other names")
     settings = _settings(file.content.get("config"), path)
     family = family_of(path, state, settings, recognise(file.head, file.size_bytes))
-    info = str(file.content.get("info") or f"{file.content.get('iteration', '')}epoch")
+    info = _info(file.content, f"{_number(file.content, 'iteration')}epoch")
     return SovitsWeights(state, family, info)
 
 
@@ -145,7 +147,7 @@ def read_gpt_weights(path: Path, *, training_state: bool = False) -> GptWeights:
     kept = content.get("config")
     if kept is None and isinstance(content.get("hyper_parameters"), dict):
         kept = content["hyper_parameters"].get("config")
-    info = str(content.get("info") or f"GPT-e{content.get('epoch', '')}")
+    info = _info(content, f"GPT-e{_number(content, 'epoch')}")
     return GptWeights(bare, gpt_config(path, _settings(kept, path)), info)
 
 
@@ -208,7 +210,12 @@ def _state(file: UntrustedFile, path: Path, training_key: str) -> dict[str, Tens
         weight = file.content.get(training_key)
     if not isinstance(weight, dict) or not weight:
         raise CheckpointError(f"{path.name} holds no finished weights; a training state is not one")
-    return {str(name): _checked(str(name), tensor, path) for name, tensor in weight.items()}
+    if not all(isinstance(name, str) for name in weight):
+        raise CheckpointError(f"{path.name} is not a model file: a weight in it has no name")
+    state = {name: ordinary(name, tensor, path) for name, tensor in weight.items()}
+    if sum(tensor.nbytes for tensor in state.values()) > file.size_bytes:
+        raise CheckpointError(f"{path.name} claims to hold more than its size: it names the same data many times")
+    return {name: _finite(name, tensor, path) for name, tensor in state.items()}
 
 
 def _settings(config: object, path: Path) -> dict[str, Any]:
@@ -218,18 +225,24 @@ def _settings(config: object, path: Path) -> dict[str, Any]:
     return settings
 
 
-def _checked(name: str, tensor: object, path: Path) -> Tensor:
-    """Return a weight that was read from `path`, floating-point ones in float32.
+def _info(content: Mapping[str, Any], otherwise: str) -> str:
+    """Return what a file says of its training, at most a line of it."""
+    said = content.get("info")
+    return said[:_LONGEST_INFO] if said and isinstance(said, str) else otherwise
+
+
+def _number(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    return str(value) if isinstance(value, int) and abs(value) <= _LARGEST_NUMBER else ""
+
+
+def _finite(name: str, tensor: Tensor, path: Path) -> Tensor:
+    """Return a weight, a floating-point one in float32.
 
     Raises:
-        CheckpointError: it is no ordinary tensor, larger than the data behind it, or not finite.
+        CheckpointError: a value is not finite.
     """
-    if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
-        raise CheckpointError(f"{path.name}: the weight {name} is not an ordinary tensor")
-    if tensor.numel() > tensor.untyped_storage().nbytes() // tensor.element_size():
-        raise CheckpointError(f"{path.name}: the weight {name} claims to be larger than the data behind it")
-    value = tensor.detach()
-    value = value.float() if value.is_floating_point() else value.clone()
-    if value.is_complex() or not torch.isfinite(value).all():
+    value = tensor.float() if tensor.is_floating_point() else tensor.clone()
+    if not torch.isfinite(value).all():
         raise CheckpointError(f"{path.name}: the weight {name} holds values that are not finite")
     return value

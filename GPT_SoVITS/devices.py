@@ -59,6 +59,11 @@ def choose_compute(wanted: str = "auto", gpu_id: str = "0") -> Compute:
     return _cpu("torch sees no GPU" if not present else f"there is no GPU {gpu_id}")
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for products in bfloat16."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def usable_gpus(gpu_id: str) -> tuple[int, ...]:
     """Return those of the GPUs `0-1-2` that are there, each once, in the order in which they are named.
 

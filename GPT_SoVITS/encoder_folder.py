@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from GPT_SoVITS.checkpoint_files import read_untrusted
+from GPT_SoVITS.checkpoint_files import ordinary, read_untrusted
 from GPT_SoVITS.checkpoint_versions import ZIP_MARK
 from GPT_SoVITS.errors import CheckpointError
 
@@ -74,7 +74,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         content: Mapping[str, Any] = load_file(path) if path.exists() else _read_pickled(folder)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged; copy or download it again") from error
-    return {_current(str(name)): tensor for name, tensor in content.items()}
+    if not all(isinstance(name, str) for name in content):
+        raise CheckpointError(f"the weights in {folder} are no named tensors; copy the folder again")
+    return {_current(name): tensor for name, tensor in content.items()}
 
 
 def _read_pickled(folder: Path) -> dict[str, Any]:
@@ -97,6 +99,19 @@ def without_prefix(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tens
     return inner or dict(weights)
 
 
+def without_values(build: Callable[[], nn.Module], source: Path) -> Any:
+    """Return the network that `build` makes from settings out of `source`, on the meta device: it takes no memory.
+
+    Raises:
+        CheckpointError: the settings do not fit together.
+    """
+    try:
+        with torch.device("meta"):
+            return build()
+    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
+        raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
+
+
 def install_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
     """Give a model, built on the meta device, its weights in float32; weights that it does not know are left out.
 
@@ -113,12 +128,11 @@ def install_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Pat
         found = weights.get(name)
         if found is None:
             raise CheckpointError(f"{source} lacks the weight {name}; it belongs to another kind of model")
-        if not isinstance(found, Tensor) or found.layout is not torch.strided or found.is_complex():
-            raise CheckpointError(f"{source}: the weight {name} is not an ordinary tensor")
+        found = ordinary(name, found, source)
         if found.shape != expected.shape:
             shapes = f"{list(found.shape)}, this model has {list(expected.shape)}"
             raise CheckpointError(f"{source}: the weight {name} has shape {shapes}")
-        value = found.detach().to(expected.dtype)
+        value = found.to(expected.dtype)
         if not torch.isfinite(value).all():
             raise CheckpointError(f"{source}: the weight {name} holds values that are not finite")
         state[name] = value

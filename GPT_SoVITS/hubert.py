@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix
-from GPT_SoVITS.errors import AudioError, CheckpointError
+from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix, without_values
+from GPT_SoVITS.errors import AudioError
 
 SHORTEST_SAMPLES = 400
 """One frame: 25 ms at 16 kHz."""
@@ -96,14 +96,9 @@ class HubertEncoder:
 
 
 def _network(settings: Mapping[str, Any], source: Path) -> Any:
-    """Return a HubertModel without values."""
     from transformers import HubertConfig, HubertModel
 
-    try:
-        with torch.device("meta"):
-            return HubertModel(HubertConfig(**settings))
-    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
+    return without_values(lambda: HubertModel(HubertConfig(**settings)), source)
 
 
 def _present_name(name: str) -> str:

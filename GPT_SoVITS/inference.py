@@ -18,7 +18,7 @@ from torch import Tensor
 from GPT_SoVITS.batching import pieces_together
 from GPT_SoVITS.devices import Compute, choose_compute
 from GPT_SoVITS.families import Family
-from GPT_SoVITS.joining import at_most_full_scale, to_pcm
+from GPT_SoVITS.joining import at_most_full_scale, to_pcm, with_pause
 from GPT_SoVITS.models.semantic_generation import SemanticText
 from GPT_SoVITS.reference_features import Reference, ReferenceReader
 from GPT_SoVITS.sampling import SamplingOptions
@@ -204,9 +204,9 @@ class Voice:
                 samples, fault = self._spoken(plan, place, take, report)
                 done += 1
                 warnings = (*plan.warnings, f"{plan.lines[place]!r}: {fault}") if fault else plan.warnings
-                pause = np.zeros(int(self.family.audio.sample_rate_hz * plan.options.pause_s), np.float32)
-                pcm = to_pcm(np.concatenate([samples, pause]))
-                yield Fragment(place, total, pcm, self.family.audio.sample_rate_hz, plan.seed, warnings)
+                rate_hz = self.family.audio.sample_rate_hz
+                pcm = to_pcm(with_pause(samples, plan.options.pause_s, rate_hz))
+                yield Fragment(place, total, pcm, rate_hz, plan.seed, warnings)
         report()
 
     def _takes(self, plan: _Plan, places: Sequence[int], seed_offset: int, report: Callable[[int], None]) -> list[Take]:

@@ -22,32 +22,15 @@ def at_most_full_scale(samples: Samples) -> Samples:
     return samples / np.float32(peak) if peak > 1 else samples
 
 
-def with_pauses(fragments: Sequence[Samples], pause_s: float, rate_hz: int) -> Samples:
-    """Return fragments (float32 [samples]) one after the other, each at most full scale, with a pause after it."""
-    pause = np.zeros(int(rate_hz * pause_s), np.float32)
-    parts = [part for fragment in fragments for part in (at_most_full_scale(fragment), pause)]
-    return np.concatenate(parts) if parts else pause[:0]
+def with_pause(fragment: Samples, pause_s: float, rate_hz: int) -> Samples:
+    """Return a fragment (float32 [samples]) with a pause after it."""
+    return np.concatenate([fragment, np.zeros(int(rate_hz * pause_s), np.float32)])
 
 
 def to_pcm(samples: Samples) -> NDArray[np.int16]:
     """Return 16-bit samples, cut off towards zero; full scale is clipped, where the public engine wraps it."""
     pcm: NDArray[np.int16] = np.clip(samples * np.float32(32768), -32768, 32767).astype(np.int16)
     return pcm
-
-
-def in_order(batches: Sequence[Sequence[Samples]], places: Sequence[Sequence[int]]) -> list[Samples]:
-    """Return the fragments of batches in the order of the text.
-
-    Args:
-        batches: fragments as they were made.
-        places: for each, its place in the text.
-    """
-    placed = {
-        place: fragment
-        for fragments, numbers in zip(batches, places, strict=True)
-        for fragment, place in zip(fragments, numbers, strict=True)
-    }
-    return [placed[place] for place in sorted(placed)]
 
 
 def cross_fade(earlier: Tensor, later: Tensor, overlap: int, search: int = SEARCH_SAMPLES) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,6 @@ One token stands for one character, so that rows and characters of the normalise
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,16 +14,13 @@ import torch
 from torch import Tensor
 
 from GPT_SoVITS.base_files import base_files, missing_model
-from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix
+from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix, without_values
 from GPT_SoVITS.errors import CheckpointError
 from GPT_SoVITS.families import Family
+from GPT_SoVITS.vocabulary import FIRST_TOKEN, LAST_TOKEN, SPECIAL_TOKENS, read_vocabulary, token_id
 
 LAYERS_LEFT_OUT = 2
 """The features are the third hidden state from the end: the last two layers never run."""
-VOCABULARY_FILE = "vocab.txt"
-TOKENIZER_FILE = "tokenizer.json"
-
-_SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]")
 _SETTINGS = (
     "hidden_size",
     "num_hidden_layers",
@@ -42,7 +38,7 @@ class TextEncoder:
     """A loaded RoBERTa with its vocabulary; always in float32."""
 
     def __init__(
-        self, settings: Mapping[str, Any], weights: Mapping[str, Tensor], vocabulary: Mapping[str, int], source: Path
+        self, settings: Mapping[str, Any], weights: Mapping[str, Tensor], vocabulary: dict[str, int], source: Path
     ) -> None:
         """Build the network.
 
@@ -59,7 +55,7 @@ class TextEncoder:
         config = self._model.config
         if config.num_hidden_layers <= LAYERS_LEFT_OUT:
             raise CheckpointError(f"the text encoder in {source} has only {config.num_hidden_layers} layers")
-        if lacking := [token for token in _SPECIAL_TOKENS if token not in vocabulary]:
+        if lacking := [token for token in SPECIAL_TOKENS if token not in vocabulary]:
             raise CheckpointError(f"the vocabulary in {source} lacks {', '.join(lacking)}; copy the folder again")
         if max(vocabulary.values()) >= config.vocab_size or min(vocabulary.values()) < 0:
             raise CheckpointError(f"the vocabulary in {source} is larger than the model's; copy the folder again")
@@ -99,7 +95,7 @@ class TextEncoder:
             raise ValueError(f"{len(norm_text)} characters came with {len(word2ph)} phone counts: {norm_text!r}")
         if not norm_text:
             return torch.zeros(self.channels, 0)
-        rows = self._character_rows([self._id(character) for character in norm_text])
+        rows = self._character_rows([token_id(character, self._vocabulary) for character in norm_text])
         return rows.repeat_interleave(torch.tensor(list(word2ph)), dim=0).T.contiguous()
 
     def hidden_state(self, input_ids: Tensor) -> Tensor:
@@ -112,27 +108,18 @@ class TextEncoder:
         """Return [len(ids), channels]; a text longer than the model has positions is encoded in equal windows."""
         windows = -(-len(ids) // self._window)
         borders = [len(ids) * index // windows for index in range(windows + 1)]
-        first, last = self._vocabulary["[CLS]"], self._vocabulary["[SEP]"]
+        first, last = self._vocabulary[FIRST_TOKEN], self._vocabulary[LAST_TOKEN]
         parts = []
         for start, end in zip(borders, borders[1:], strict=False):
             tokens = torch.tensor([[first, *ids[start:end], last]], dtype=torch.int64)
             parts.append(self.hidden_state(tokens)[0, 1:-1])
         return torch.cat(parts)
 
-    def _id(self, character: str) -> int:
-        found = self._vocabulary.get(character)
-        return found if found is not None else self._vocabulary.get(character.lower(), self._vocabulary["[UNK]"])
-
 
 def _network(settings: Mapping[str, Any], source: Path) -> Any:
-    """Return a BertModel without values."""
     from transformers import BertConfig, BertModel
 
-    try:
-        with torch.device("meta"):
-            return BertModel(BertConfig(**settings), add_pooling_layer=False)
-    except (TypeError, ValueError, KeyError, RuntimeError, AttributeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"the settings in {source} do not fit together: {error}") from error
+    return without_values(lambda: BertModel(BertConfig(**settings), add_pooling_layer=False), source)
 
 
 def text_encoder(family: Family, models_dir: str = "", device: str = "cpu") -> TextEncoder | None:
@@ -163,26 +150,3 @@ def load_roberta(folder: Path, device: str = "cpu") -> TextEncoder:
     vocabulary = read_vocabulary(folder)
     weights = without_prefix(read_weights(folder), "bert.")
     return TextEncoder(read_settings(folder, _SETTINGS), weights, vocabulary, folder).to(torch.device(device))
-
-
-def read_vocabulary(folder: Path) -> dict[str, int]:
-    """Return the ids of the tokens from vocab.txt (one token a line) or tokenizer.json.
-
-    Raises:
-        CheckpointError: neither is there, or it is damaged.
-    """
-    plain, packed = folder / VOCABULARY_FILE, folder / TOKENIZER_FILE
-    try:
-        if plain.exists():
-            lines = plain.read_text(encoding="utf-8").rstrip("\n").split("\n")
-            return {token.rstrip("\r"): number for number, token in enumerate(lines)}
-        vocabulary = json.loads(packed.read_text(encoding="utf-8"))["model"]["vocab"]
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder} holds neither {VOCABULARY_FILE} nor {TOKENIZER_FILE}; copy it again"
-        ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"the vocabulary in {folder} is damaged; copy the folder again") from error
-    if not isinstance(vocabulary, dict) or not all(isinstance(number, int) for number in vocabulary.values()):
-        raise CheckpointError(f"the vocabulary in {folder} is damaged; copy the folder again")
-    return vocabulary

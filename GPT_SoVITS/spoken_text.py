@@ -16,6 +16,9 @@ from GPT_SoVITS.text.cutting import SENTENCE_MARKS
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
 from GPT_SoVITS.text.frontend import Phones, ids_of, phones_of
 from GPT_SoVITS.text.languages import Language, Mode, mode_of
+from GPT_SoVITS.text.mandarin.polyphone_model import PolyphoneModel, polyphone_model
+
+_Key = tuple[str, Mode, Dictionary, PolyphoneModel | None]
 
 _KEPT_BYTES = 64 * 2**20
 
@@ -45,9 +48,7 @@ class TextReader:
     def __init__(self, family: Family, models_dir: str, device: torch.device) -> None:
         self.encoded = 0
         self._family, self._models_dir, self._device = family, models_dir, str(device)
-        self._texts: LeastRecentlyUsed[tuple[str, Mode, Dictionary], SpokenText] = LeastRecentlyUsed(
-            _KEPT_BYTES, _bytes
-        )
+        self._texts: LeastRecentlyUsed[_Key, SpokenText] = LeastRecentlyUsed(_KEPT_BYTES, _bytes)
 
     def read(self, text: str, language: str, dictionary: Dictionary = EMPTY) -> SpokenText:
         """Return a piece of text as the networks take it; the user's `dictionary` wins over other readings.
@@ -57,7 +58,9 @@ class TextReader:
             ModelMissingError: it holds Chinese and the family's text encoder is not installed.
         """
         mode = mode_of(language)
-        return self._texts.get((text, mode, dictionary), lambda: self._make(text, mode, dictionary))
+        polyphones = polyphone_model(self._models_dir)
+        key = (text, mode, dictionary, polyphones)
+        return self._texts.get(key, lambda: self._make(text, mode, dictionary, polyphones))
 
     def transcript(self, text: str, language: str, dictionary: Dictionary = EMPTY) -> SpokenText | None:
         """Return what is said in a reference, None where that is not known.
@@ -71,9 +74,10 @@ class TextReader:
         closing = "." if mode_of(language) is Mode.EN else "。"
         return self.read(line if line[-1] in SENTENCE_MARKS else line + closing, language, dictionary)
 
-    def _make(self, text: str, mode: Mode, dictionary: Dictionary) -> SpokenText:
+    def _make(self, text: str, mode: Mode, dictionary: Dictionary, polyphones: PolyphoneModel | None) -> SpokenText:
         self.encoded += 1
-        pieces = phones_of(text, mode, symbols=self._family.sovits.symbols, dictionary=dictionary)
+        symbols = self._family.sovits.symbols
+        pieces = phones_of(text, mode, symbols=symbols, dictionary=dictionary, polyphones=polyphones)
         counts = Counter[str]()
         for piece in pieces:
             counts[piece.language] += len(piece.ids)

@@ -85,17 +85,15 @@ def create_app(settings: Settings) -> Litestar:
         "feed": Provide(lambda: feed, sync_to_thread=False),
         "listener": Provide(lambda: listener, sync_to_thread=False),
     }
-    guarded = Router(
-        path="/",
-        route_handlers=[
-            Router(path=PREFIX, route_handlers=_CONTROLLERS, request_class=StrictRequest),
-            OpenAiController,
-        ],
-        dependencies=dependencies,
-        guards=[guard_of(world, answers)],
-    )
+    guarded: dict[str, Any] = {"dependencies": dependencies, "guards": [guard_of(world, answers)]}
     application = Litestar(
-        route_handlers=[RootController, *_health(world, answers), guarded],
+        # Two routers rather than one around both: each level has Litestar copy every handler once more.
+        route_handlers=[
+            RootController,
+            *_health(world, answers),
+            Router(path=PREFIX, route_handlers=_CONTROLLERS, request_class=StrictRequest, **guarded),
+            Router(path="/", route_handlers=[OpenAiController], **guarded),
+        ],
         middleware=[
             Observer(layout.audit),
             AllowedHosts(settings.access.allowed_hosts),

@@ -1,4 +1,4 @@
-"""How long a training step and the feature steps take, for each family, cold and warm apart.
+"""How long decoding, a training step and the feature steps take, for each family, cold and warm apart.
 
     python -m benchmarks.engine_training [FAMILY ...] [--batch-size N] [--steps N]
 
@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import decode as decoding
 from benchmarks._report import Row, publish
 from GPT_SoVITS.audio import decode
 from GPT_SoVITS.base_files import base_files
@@ -52,6 +53,7 @@ SENTENCE = "今天天气很好我们一起去公园散步吧好吗"
 """As many characters as are spoken in about CLIP_S."""
 PHONES = 60
 WARM_CLIPS = 5
+DECODE_ROUNDS = 3
 
 Samples = NDArray[np.float32]
 
@@ -245,7 +247,10 @@ def main() -> None:
             models_dir = scratch if chosen.name is not FamilyName.NANO else ""
             rows += feature_rows(chosen, clips, models_dir, compute.device)
         rows += training_rows(chosen, clips, arguments.batch_size, arguments.steps, compute)
-    publish("engine_training", f"Training and features on {compute.reason}", rows)
+        decoded = decoding.measure(chosen.name, DECODE_ROUNDS)
+        _tell(decoded)
+        rows += decoded
+    publish("engine_training", f"Decoding, training and features on {compute.reason}", rows)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from daemon.errors import InvalidInputError, StorageError
 from daemon.model_reader import ModelReader
-from GPT_SoVITS.base_files import PUBLIC_FAMILIES, BaseFile, files_of, models_home
+from GPT_SoVITS.base_files import POLYPHONE_FILES, PUBLIC_FAMILIES, BaseFile, files_of, models_home
 from GPT_SoVITS.durable import replacing, sync_folder
 from GPT_SoVITS.families import FamilyName
 
+POLYPHONE_MODEL = "g2pW"
 RECORD = "models.json"
 INCOMING = ".incoming"
 """Sub-folder of files that are not checked yet; on the same file system, so that they can be renamed into place."""
@@ -65,7 +66,7 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class FamilyState:
-    """A public family and its files."""
+    """A public family, or the polyphone model, and its files."""
 
     family: str
     complete: bool
@@ -90,13 +91,17 @@ class ModelStore:
 
     def inventory(self) -> list[FamilyState]:
         """Return the public families with their files."""
+        return [self._state(str(name), files_of(name)) for name in PUBLIC_FAMILIES]
+
+    def polyphone_model(self) -> FamilyState:
+        """Return the model that reads Mandarin characters in context, with its files."""
+        return self._state(POLYPHONE_MODEL, POLYPHONE_FILES)
+
+    def _state(self, name: str, files: tuple[BaseFile, ...]) -> FamilyState:
         record = self.record()
-        states = []
-        for name in PUBLIC_FAMILIES:
-            files = tuple(self._file_state(file, record) for file in files_of(name))
-            complete = all(file.optional or file.size_bytes is not None for file in files)
-            states.append(FamilyState(str(name), complete, files))
-        return states
+        states = tuple(self._file_state(file, record) for file in files)
+        complete = all(file.optional or file.size_bytes is not None for file in states)
+        return FamilyState(name, complete, states)
 
     def _file_state(self, file: BaseFile, record: dict[str, Recorded]) -> FileState:
         found = file.found(self.home)
@@ -148,12 +153,7 @@ class ModelStore:
     def verify(self, reader: ModelReader) -> Iterator[Outcome]:
         """Hash and read every file again; one that is not on record yet is recorded when it reads well."""
         record = self.record()
-        known: dict[str, tuple[BaseFile, FamilyName]] = {}
-        for name in PUBLIC_FAMILIES:
-            for file in files_of(name):
-                for path in (file.path, *file.substitutes):
-                    known.setdefault(path, (file, name))
-        for path, (file, name) in known.items():
+        for path, (file, name) in _known_files().items():
             if (self.home / path).is_file():
                 yield self._verified(path, Check(reader, file, name), record.get(path))
             elif path in record:
@@ -234,13 +234,19 @@ def import_folder(store: ModelStore, source: Path, reader: ModelReader) -> Itera
     if source.resolve() == store.home.resolve():
         raise InvalidInputError(f"{source} is the models folder itself; `sovits-daemon models verify` checks it")
     found = _candidates(source, store.home)
-    done: set[str] = set()
-    for name in PUBLIC_FAMILIES:
-        for file in files_of(name):
-            for path in (file.path, *file.substitutes):
-                if path in found and path not in done:
-                    done.add(path)
-                    yield _import_one(store, path, found[path], Check(reader, file, name))
+    for path, (file, name) in _known_files().items():
+        if path in found:
+            yield _import_one(store, path, found[path], Check(reader, file, name))
+
+
+def _known_files() -> dict[str, tuple[BaseFile, FamilyName]]:
+    """Every path in a models folder, with what belongs there and the first family that needs it."""
+    known: dict[str, tuple[BaseFile, FamilyName]] = {}
+    files = [(file, name) for name in PUBLIC_FAMILIES for file in files_of(name)]
+    for file, name in [*files, *((file, PUBLIC_FAMILIES[0]) for file in POLYPHONE_FILES)]:
+        for path in (file.path, *file.substitutes):
+            known.setdefault(path, (file, name))
+    return known
 
 
 def _import_one(store: ModelStore, path: str, sources: list[Path], checks: Check) -> Outcome:
@@ -258,9 +264,8 @@ def _import_one(store: ModelStore, path: str, sources: list[Path], checks: Check
 
 def _candidates(source: Path, home: Path) -> dict[str, list[Path]]:
     """Return the files below a folder by the place where they belong; likelier ones first."""
-    wanted = {path for name in PUBLIC_FAMILIES for file in files_of(name) for path in (file.path, *file.substitutes)}
     by_name: dict[str, list[str]] = {}
-    for path in wanted:
+    for path in _known_files():
         by_name.setdefault(Path(path).name, []).append(path)
     found: dict[str, list[Path]] = {}
     entries = 0

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from daemon.errors import InvalidInputError
 from daemon.hardware import has_gpu
 from daemon.settings import Settings
-from GPT_SoVITS.base_files import base_files
+from GPT_SoVITS.base_files import base_files, polyphone_state
 from GPT_SoVITS.families import FAMILIES, FamilyName
 from pipeline.steps import JobConfig
 
@@ -86,6 +86,7 @@ def _said(problem: Any) -> str:
 def job_config(config: Mapping[str, Any], settings: Settings) -> JobConfig:
     """Return everything that can change what a character's steps write, from its config and the settings."""
     full = {**defaults(settings), **config}
+    models_dir = str(settings.paths.models_dir or "")
     return JobConfig(
         language=full["language"],
         batch_size=full["batch_size"],
@@ -97,7 +98,8 @@ def job_config(config: Mapping[str, Any], settings: Settings) -> JobConfig:
         asr_model=settings.asr.model,
         asr_device=settings.asr.device,
         asr_compute_type=settings.asr.compute_type,
-        models_dir=str(settings.paths.models_dir or ""),
+        models_dir=models_dir,
+        polyphones=polyphone_state(models_dir),
         dpo=settings.training.dpo,
         feature_processes=settings.training.feature_processes,
         training_processes=settings.training.training_processes,

@@ -22,9 +22,9 @@ class Notifier:
         self.watchdog_seconds: float | None = int(micros) / 1e6 if micros.isdecimal() and ours else None
         """After this long without a ping systemd restarts the service; None: no watchdog is set."""
 
-    def ready(self, status: str) -> None:
-        """Say that the service is up."""
-        self._send(f"READY=1\nSTATUS={status}")
+    def ready(self, status: str) -> bool:
+        """Say that the service is up; returns whether systemd, where there is one, was told."""
+        return self._send(f"READY=1\nSTATUS={status}")
 
     def status(self, status: str) -> None:
         """Show one line in `systemctl status`."""
@@ -38,12 +38,14 @@ class Notifier:
         """Say that the service is going down."""
         self._send("STOPPING=1\nSTATUS=stopping")
 
-    def _send(self, state: str) -> None:
+    def _send(self, state: str) -> bool:
         if not self._address:
-            return
+            return True
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.settimeout(1.0)
                 sender.sendto(state.encode(), self._address)
         except OSError as error:
             logger.warning("systemd cannot be told %s: %s", state.partition("\n")[0], error)
+            return False
+        return True

@@ -151,8 +151,12 @@ class _Hub:
         return whole
 
     def _partial(self, path: str) -> Path:
-        """Return where an unfinished download lies; other bytes, by what the hub states, have another name."""
-        return self._folder / f"{path}.{self._stated[path][:16]}.part"
+        """Return where an unfinished download lies; other bytes, by what the hub states, have another name.
+
+        What it states is hashed, for a mirror may state anything, a path to somewhere else among it.
+        """
+        stated = hashlib.sha256(self._stated[path].encode()).hexdigest()
+        return self._folder / f"{path}.{stated[:16]}.part"
 
     def difference(self, pulled: Path, path: str) -> str | None:
         """Return what is wrong with the bytes of a download, or None."""

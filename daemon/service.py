@@ -105,21 +105,24 @@ class Service:
         pause = min(HEARTBEAT_S, watchdog / 3) if watchdog else HEARTBEAT_S
         beaten = 0.0
         while not self._stop.is_set():
-            became_ready = not self._ready and (api is None or answers(api.host, api.port))
-            if became_ready:
-                self._announce(parts, api)
+            became_ready = not self._ready and self._become_ready(parts, api)
             if became_ready or time.monotonic() - beaten >= pause:
                 beaten = time.monotonic()
                 self._beat(parts, api)
             self._stop.wait(pause if self._ready else STARTUP_POLL_S)
 
-    def _announce(self, parts: Parts, api: ApiProcesses | None) -> None:
+    def _become_ready(self, parts: Parts, api: ApiProcesses | None) -> bool:
+        """Say that the service is ready; returns False while it is not, or systemd could not be told of it."""
+        if api is not None and not answers(api.host, api.port):
+            return False
+        where = api.url if api else "without an API"
+        if not self._notifier.ready(f"ready: {where}"):
+            return False
         self._ready = True
         if api is not None and (exposed := parts.exposure()):
             logger.warning("ANYBODY MAY USE THIS SERVICE: %s", exposed)
-        where = api.url if api else "without an API"
         logger.info("ready: %s, inbox %s", where, self._layout.inbox_dir)
-        self._notifier.ready(f"ready: {where}")
+        return True
 
     def _beat(self, parts: Parts, api: ApiProcesses | None) -> None:
         """Write down how all parts are, and feed the watchdog when all are well."""
@@ -128,7 +131,8 @@ class Service:
             parts.record(health, self._ready, api.address if api else None)
         ill = ", ".join(name for name, well in health.items() if not well)
         if not ill:
-            self._notifier.ping()
+            if self._ready:  # before that systemd does not ask, and pings that it has not read would keep READY out
+                self._notifier.ping()
             return
         logger.error("not healthy: %s", ill)
         self._notifier.status(f"not healthy: {ill}")

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
 from daemon import lock, queue, staleness, versions
 from daemon.evaluation import headline
-from daemon.tables import AudioFile, Character, ServiceState
+from daemon.tables import AudioFile, Character, ServiceState, Status
 from daemon.world import World
+from pipeline.steps import JobKind
+
+SHOWN = 10
+"""Files of the inbox that are named of each kind; `--json` has them all."""
+INBOX_WORDS = {
+    "settling": "not complete yet",
+    "held": "waiting",
+    "unreadable": "cannot be read",
+    "rejected": "rejected (in .rejected/)",
+    "orphan_sidecars": "texts without a recording",
+    "left_alone": "left alone",
+    "illegal_folders": "folders whose name cannot be a character's",
+    "unusable_recordings": "recordings that cannot be used",
+    "unreadable_lists": "lists of transcripts that cannot be read",
+}
 
 
 def gather(world: World) -> dict[str, Any]:
@@ -59,13 +75,28 @@ def as_text(found: dict[str, Any]) -> str:
             state = each[word]
             step = f", {state['step']}" if state["step"] else ""
             error = f": {state['error']}" if state["error"] else ""
-            lines.append(f"  {word:<9} {state['status']} {state['progress']:.0f} %{step}{error}")
+            stale = ", ".join(f"{name} {count}" for name, count in state["stale"].items())
+            redo = f", to be redone: {stale}" if stale else ""
+            lines.append(f"  {word:<9} {state['status']} {state['progress']:.0f} %{step}{error}{redo}")
     if not found["characters"]:
         lines.append("\nno characters yet: put recordings into a folder of their name in the inbox")
-    for key, value in found["inbox"].items():
-        if value and isinstance(value, list | dict):
-            lines.append(f"inbox {key}: {len(value)}")
+    for key, words in INBOX_WORDS.items():
+        lines.extend(_named(words, found["inbox"].get(key) or {}))
     return "\n".join(lines)
+
+
+def _named(words: str, files: Mapping[str, str]) -> Iterator[str]:
+    if files:
+        yield f"\ninbox: {len(files)} {words}"
+    for path, reason in list(files.items())[:SHOWN]:
+        yield f"  {_printable(path)}: {_printable(reason)}"
+    if len(files) > SHOWN:
+        yield f"  and {len(files) - SHOWN} more (--json names them)"
+
+
+def _printable(text: str) -> str:
+    """Return a text that cannot move the cursor or end the line: names of files may hold anything."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _character(session: Session, world: World, character: Character) -> dict[str, Any]:
@@ -79,15 +110,19 @@ def _character(session: Session, world: World, character: Character) -> dict[str
         "voice": f"voice trained from {voice.trained_from}" if voice else "no voice yet",
         "evaluation": voice.metrics.get("evaluation") if voice else None,
         "judged": headline(voice.metrics) if voice else "",
-        "audio": _state(staleness.audio_state(session, world.settings, character)),
-        "training": _state(staleness.training_state(session, world.settings, character)),
+        "audio": _state(session, world, character, JobKind.PROCESS),
+        "training": _state(session, world, character, JobKind.TRAIN),
     }
 
 
-def _state(state: staleness.JobState) -> dict[str, Any]:
+def _state(session: Session, world: World, character: Character, kind: JobKind) -> dict[str, Any]:
+    look = staleness.audio_state if kind is JobKind.PROCESS else staleness.training_state
+    state = look(session, world.settings, character)
+    steps = staleness.explain(session, world.settings, character, kind) if state.status is Status.OUTDATED else ()
     return {
         "status": str(state.status),
         "progress": state.progress,
         "step": state.current_step,
         "error": state.error_message,
+        "stale": {str(step.step): len(step.stale) for step in steps if step.stale},
     }

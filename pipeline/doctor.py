@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from GPT_SoVITS.base_files import PUBLIC_FAMILIES, base_files
+from GPT_SoVITS.base_files import PUBLIC_FAMILIES, base_files, polyphone_files
 from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.families import FAMILIES, FamilyName
 from GPT_SoVITS.text.packages import package_file
@@ -34,6 +34,7 @@ def main() -> int:
         _text_data,
         lambda: _whisper(asr_model, models_dir),
         lambda: _families(models_dir),
+        lambda: _polyphones(models_dir),
     ]
     stream, sys.stdout = sys.stdout, sys.stderr  # some libraries greet on standard output
     for check in checks:
@@ -113,6 +114,24 @@ def _families(models_dir: str) -> Iterator[dict[str, str]]:
     usable = ", ".join(name for name in FamilyName if not lacking.get(name))
     absent = "; ".join(f"{name} lacks {len(files)} base files" for name, files in lacking.items() if files)
     yield _finding("ok", "families", f"usable: {usable}{f'; {absent}' if absent else ''}")
+
+
+def _polyphones(models_dir: str) -> Iterator[dict[str, str]]:
+    name = "polyphone model"
+    try:
+        from GPT_SoVITS.text.mandarin.polyphone_model import load_polyphone_model
+
+        files = polyphone_files(models_dir)
+        if files is not None:
+            load_polyphone_model(files)
+    except EngineError as error:
+        sentence, _, remedy = str(error).partition("; ")
+        yield _finding("warn", name, sentence, remedy)
+    except (ImportError, OSError) as error:
+        yield _finding("warn", name, f"cannot be loaded: {error}", REINSTALL)
+    else:
+        said = str(files.network) if files is not None else "none; Chinese characters are read by the dictionary"
+        yield _finding("ok", name, said)
 
 
 if __name__ == "__main__":

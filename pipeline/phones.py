@@ -1,6 +1,6 @@
 """`python -m pipeline.phones`: how texts are read. One JSON object a line in, one out; for the command `phones`.
 
-In: {text, language, symbols, readings}. Out: {segments: [{language, text, phones, word2ph}]} or {error}.
+In: {text, language, symbols, readings, models_dir}. Out: {segments: [{language, text, phones, word2ph}]} or {error}.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.text.dictionary import Reading, dictionary_of
 from GPT_SoVITS.text.frontend import phones_of
+from GPT_SoVITS.text.mandarin.polyphone_model import polyphone_model
 
 
 def main() -> int:
@@ -25,8 +26,11 @@ def main() -> int:
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     dictionary = dictionary_of(tuple(Reading(**reading) for reading in asked["readings"]))
+    polyphones = polyphone_model(asked["models_dir"])
     try:
-        pieces = phones_of(asked["text"], asked["language"], symbols=asked["symbols"], dictionary=dictionary)
+        pieces = phones_of(
+            asked["text"], asked["language"], symbols=asked["symbols"], dictionary=dictionary, polyphones=polyphones
+        )
     except EngineError as error:
         return {"error": str(error)}
     return {

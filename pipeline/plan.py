@@ -11,9 +11,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 from GPT_SoVITS.families import family
 from GPT_SoVITS.text.dictionary import Reading, occurring
+from GPT_SoVITS.text.languages import Language
 from pipeline.protocol import ArtifactRecord, Recording, TranscriptEdit
 from pipeline.steps import (
     CHARACTER_ITEM,
@@ -244,14 +246,21 @@ def _kept_transcripts(inputs: Inputs) -> tuple[list[tuple[Item, ArtifactRecord]]
     return kept, blocked or any(artifact is None for _, artifact in made)
 
 
+def _ways_of_reading(transcript: Mapping[str, Any], inputs: Inputs) -> list[object]:
+    """What decides besides its text how a transcript is read: words of the dictionaries, a polyphone model."""
+    said = [astuple(reading) for reading in occurring(inputs.readings, transcript.get("text", ""))]
+    chinese = str(transcript.get("language", "")).lower() == Language.ZH
+    model = inputs.config.polyphones if chinese else ""
+    return [*([said] if said else []), *([model] if model else [])]
+
+
 def _text_items(inputs: Inputs) -> tuple[tuple[Item, ...], bool]:
     step = STEP_BY_NAME[StepName.EXTRACT_TEXT_FEATURES]
     kept, blocked = _kept_transcripts(inputs)
     items = []
     for item, artifact in kept:
         feeds = (Feed(item.name, artifact.output_hash),)
-        said = [astuple(reading) for reading in occurring(inputs.readings, artifact.detail.get("text", ""))]
-        hashed = input_hash(step, inputs.config, feeds, *([said] if said else ()))
+        hashed = input_hash(step, inputs.config, feeds, *_ways_of_reading(artifact.detail, inputs))
         items.append(Item(step.name, item.name, hashed, feeds))
     return _with_list(step.name, (tuple(items), blocked), inputs)
 

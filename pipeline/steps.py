@@ -63,6 +63,8 @@ class JobConfig:
     asr_compute_type: str = "int8"
     models_dir: str = ""
     """Where the public base weights lie; empty means GPT_SoVITS/pretrained_models beside the engine."""
+    polyphones: str = ""
+    """Which polyphone model reads Mandarin, empty without one; it changes the phones of Chinese transcripts."""
     seed: int = 1234
     save_every_epoch: int = 4
     dpo: bool = False
@@ -90,7 +92,7 @@ STEPS: tuple[Step, ...] = (
     Step(StepName.SLICE_AUDIO, JobKind.PROCESS, Scope.RECORDING, 2, ()),  # 2: clips are measured
     Step(StepName.DENOISE_AUDIO, JobKind.PROCESS, Scope.CLIP, 1, ()),
     Step(StepName.ASR_TRANSCRIBE, JobKind.PROCESS, Scope.CLIP, 1, ("language", "asr_model")),
-    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
+    Step(StepName.EXTRACT_TEXT_FEATURES, JobKind.TRAIN, Scope.CLIP, 3, ("family",)),  # 3: more texts are read rightly
     Step(StepName.EXTRACT_AUDIO_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),
     Step(StepName.EXTRACT_SPEAKER_VECTORS, JobKind.TRAIN, Scope.CLIP, 1, ("family",)),
     Step(StepName.EXTRACT_SEMANTIC_FEATURES, JobKind.TRAIN, Scope.CLIP, 2, ("family",)),

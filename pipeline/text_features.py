@@ -15,6 +15,7 @@ from GPT_SoVITS.spoken_text import phone_features
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary, dictionary_of
 from GPT_SoVITS.text.frontend import Phones, phones_of
 from GPT_SoVITS.text.languages import Language, language_of_list, mode_for_language
+from GPT_SoVITS.text.mandarin.polyphone_model import PolyphoneModel, polyphone_model
 from pipeline.context import StepContext
 from pipeline.listing import part_path, publish_list
 from pipeline.plan import Item
@@ -47,7 +48,8 @@ def _make(context: StepContext, item: Item) -> None:
     transcript = json.loads(path.read_text(encoding="utf-8"))
     symbols = family(context.inputs.config.family).sovits.symbols
     dictionary = dictionary_of(tuple(context.inputs.readings))
-    pieces = pieces_of(transcript["text"], transcript["language"], symbols, dictionary)
+    polyphones = polyphone_model(context.inputs.config.models_dir)
+    pieces = pieces_of(transcript["text"], transcript["language"], symbols, dictionary, polyphones)
     line = text_line(item.name, pieces)
     relative = context.experiment.relative_to(context.root)
     with context.folder() as scratch:
@@ -69,13 +71,20 @@ def _features(pieces: Sequence[Phones], config: JobConfig) -> Tensor | None:
     return None if encoder is None else phone_features(pieces, encoder)
 
 
-def pieces_of(text: str, language: str, symbols: str, dictionary: Dictionary = EMPTY) -> list[Phones]:
+def pieces_of(
+    text: str,
+    language: str,
+    symbols: str,
+    dictionary: Dictionary = EMPTY,
+    polyphones: PolyphoneModel | None = None,
+) -> list[Phones]:
     """Return the pieces of a transcript, each in one language, with their phones.
 
     Raises:
         TextError: the text cannot be spoken, or its language is unknown.
     """
-    return phones_of(text, mode_for_language(language_of_list(language)), symbols=symbols, dictionary=dictionary)
+    mode = mode_for_language(language_of_list(language))
+    return phones_of(text, mode, symbols=symbols, dictionary=dictionary, polyphones=polyphones)
 
 
 def text_line(name: str, pieces: Sequence[Phones]) -> TextLine:

@@ -11,15 +11,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from GPT_SoVITS.content import content_encoder
-from GPT_SoVITS.devices import Compute, choose_compute, use_all_cores
+from GPT_SoVITS.devices import Compute, choose_compute, multiplies_bfloat16, use_all_cores
 from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.families import Family, family
 from GPT_SoVITS.training.base.corpus import read_corpus
 from GPT_SoVITS.training.base.export import export_base
 from GPT_SoVITS.training.base.extract import extract
-from GPT_SoVITS.training.base.prepare import INDEX, load_prepared, prepare
+from GPT_SoVITS.training.base.prepare import INDEX, keep_tokens, load_prepared, prepare
 from GPT_SoVITS.training.base.recipe import BaseRecipe
-from GPT_SoVITS.training.base.train import Deadline, train_base_gpt, train_base_sovits
+from GPT_SoVITS.training.base.train import BaseRun, Deadline, train_base_gpt, train_base_sovits
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--part", choices=PARTS, default="all")
     parser.add_argument("--models-dir", default="")
     parser.add_argument("--export", type=Path, help="folder to write the base to at the end")
+    parser.add_argument("--start", type=Path, help="folder of a base whose weights and tokens are gone on from")
     parser.add_argument("--updates", type=int, help="updates over which the learning rates fall")
     parser.add_argument("--threads", type=int, help="CPU threads; all cores if left out")
     return parser.parse_args()
@@ -68,13 +69,12 @@ def _run(arguments: argparse.Namespace) -> None:
         _prepare(arguments, chosen, recipe)
     if arguments.part == "prepare":
         return
-    data = load_prepared(output / "data")
-    compute = _compute(recipe)
+    run = BaseRun(load_prepared(output / "data"), chosen, recipe, _compute(recipe), arguments.start)
     minutes = arguments.minutes / (2 if arguments.part == "all" else 1)
     if arguments.part in ("all", "sovits"):
-        train_base_sovits(data, chosen, recipe, output / "sovits", _deadline(minutes), compute)
+        train_base_sovits(run, output / "sovits", _deadline(minutes))
     if arguments.part in ("all", "gpt"):
-        train_base_gpt(data, chosen, recipe, output / "gpt", _deadline(minutes), compute)
+        train_base_gpt(run, output / "gpt", _deadline(minutes))
     if arguments.export is not None:
         export_base(output, arguments.export)
 
@@ -106,14 +106,19 @@ def _prepare(arguments: argparse.Namespace, chosen: Family, recipe: BaseRecipe) 
         if done % 100 == 0:
             logger.info("features: %d of %d", done, total)
 
+    if arguments.start is not None and not (output / "data").exists():
+        keep_tokens(arguments.start, output / "data", chosen)
     extract(utterances, output / "cache", chosen, encode, progress)
     prepare(utterances, output / "cache", output / "data", chosen, recipe)
 
 
 def _compute(recipe: BaseRecipe) -> Compute:
+    """Return where to train; a CPU that multiplies bfloat16 in software only is many times faster in float32."""
     import torch
 
     compute = choose_compute("auto")
+    if compute.device.type == "cpu" and not multiplies_bfloat16():
+        return compute
     return replace(compute, dtype=getattr(torch, recipe.precision))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from GPT_SoVITS.audio import resample
-from GPT_SoVITS.devices import use_all_cores
+from GPT_SoVITS.devices import is_out_of_memory, use_all_cores
 from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.inference import Reference, SpeakOptions
 from GPT_SoVITS.sampling import SamplingOptions
@@ -152,12 +152,13 @@ def _answer(request: SpeakRequest, worker: Worker) -> None:
         _refuse(channel, request_id, error.code, str(error), "permanent")
     except (TypeError, ValueError) as error:
         _refuse(channel, request_id, "bad_request", f"the request cannot be spoken: {error}", "permanent")
-    except MemoryError:
-        _refuse(channel, request_id, "memory", "the memory is full; try again later", "resource")
     except OSError as error:
         name = Path(error.filename).name if error.filename else "a file"
         _refuse(channel, request_id, "io", f"{name} cannot be read or written: {error.strerror}", "retryable")
-    except Exception:  # the boundary of the worker: a bad request must not end it
+    except Exception as error:  # the boundary of the worker: a bad request must not end it
+        if is_out_of_memory(error):  # torch's own errors among them, on a GPU and on the CPU
+            _refuse(channel, request_id, "memory", "the memory is full; try again later", "resource")
+            return
         logger.exception("request %s", request_id)
         sentence = "speaking failed unexpectedly; the log of the voice worker tells why"
         _refuse(channel, request_id, "internal", sentence, "permanent")

@@ -23,6 +23,8 @@ echo "installing the program to $PREFIX"
 install -d "$DESTDIR$PREFIX"
 [ -x "$venv/bin/python" ] || "$PYTHON" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+# Compiled here, because the service may not write to the program's folder: else each start compiles everything anew.
+export UV_COMPILE_BYTECODE=1
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --require-hashes --no-deps -r requirements.lock
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --reinstall-package sovits-daemon .
 

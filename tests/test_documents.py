@@ -59,3 +59,16 @@ def test_what_a_run_leaves_is_not_tracked() -> None:
     if found.returncode:
         pytest.skip("this is not a git checkout")
     assert found.stdout.split() == ["inbox/.gitkeep", "work_dir/.gitkeep"]
+
+
+def test_every_library_of_the_text_front_end_is_listed_with_its_licence() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = project.partition("# text front-end")[2].partition("#")[0]
+    libraries = [_letters(name) for name in re.findall(r'"([A-Za-z0-9_-]+)[=>]', section)]
+    assert len(libraries) > 10
+    listed = _letters((ROOT / "docs" / "licences.md").read_text(encoding="utf-8"))
+    assert [library for library in libraries if library not in listed] == []
+
+
+def _letters(text: str) -> str:
+    return re.sub("[^a-z0-9]", "", text.lower())

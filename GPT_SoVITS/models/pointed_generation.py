@@ -2,7 +2,8 @@
 
 * No prompt, and no repetition penalty: the pointer, which never goes back, is what keeps the text in order.
 * The end token is impossible while more than two phones are unspoken.
-* The temperature counts seven tenths: a small model gives too much to tokens that do not fit.
+* The temperature counts three tenths: a small model gives too much to tokens that do not fit.
+* How long a phone lasts is not drawn: each lasts as long as the median of what the model expects.
 * A pointer that rests for a second is pushed on; one that rests on the last phone ends the sequence.
 """
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 LONGEST_REST_CODES = 25
 """A phone lasts a second at most."""
 UNSPOKEN_AT_END = 2
-TEMPERATURE_SHARE = 0.7
+TEMPERATURE_SHARE = 0.3
+MEDIAN = 0.5
 
 
 def generate_pointed(
@@ -58,7 +60,7 @@ class _Walk:
         self.plain = model.ar_text_embedding(phones)  # [1, P, C]
         self.embedded = model.embed_text(phones, text.bert[None])
         self.last = phones.shape[1] - 1
-        self.place, self.rested = 0, 0
+        self.place, self.rested, self.still_here = 0, 0, 1.0
         self.eos = model.config.eos
         self.limit = min(options.early_stop_codes or MAX_STEPS, MAX_STEPS)
         self.cache = KeyValueCache(model.h, 1, phones.shape[1] + self.limit + 1)
@@ -104,17 +106,19 @@ class _Walk:
             temperature=TEMPERATURE_SHARE * self.options.sampling.temperature,
             repetition_penalty=1.0,
         )
-        # Noise and steps are drawn on the CPU: a seed then means the same on every device.
+        # Drawn on the CPU: a seed then means the same on every device.
         noise = torch.empty(logits.shape).exponential_(generator=self.generator).to(logits.device)
         return sample(logits, torch.zeros_like(logits, dtype=torch.bool), options, noise)
 
     def _move(self, hidden: Tensor, code: Tensor) -> None:
-        """Let the pointer follow the code that was chosen."""
+        """Let the pointer follow the code that was chosen: on as soon as half of all readers would have gone on."""
         logits = self.model.pointer.step_logits(hidden, self.model.ar_audio_embedding(code[None]))[0, 0]
-        chances = (logits.float().cpu() / TEMPERATURE_SHARE).softmax(dim=-1)
-        step = int(torch.multinomial(chances, 1, generator=self.generator))
-        if self.rested >= LONGEST_REST_CODES:
-            step = max(step, 1)
+        chances = logits.float().softmax(dim=-1).tolist()
+        self.still_here *= chances[0]
+        step = 0
+        if self.still_here < MEDIAN or self.rested >= LONGEST_REST_CODES:
+            step = max(range(1, len(chances)), key=chances.__getitem__)
+            self.still_here = 1.0
         place = min(self.place + step, self.last)
         self.rested = self.rested + 1 if place == self.place else 0
         self.place = place

@@ -56,6 +56,8 @@ class AlignedBatch:
     codes: Tensor
     """Int64 [B, N], two frames each."""
     codes_lengths: Tensor
+    alignment: Tensor
+    """Place of each code's phone, int64 [B, N]."""
     phones: Tensor
     """Phone ids, int64 [B, P]."""
     phones_lengths: Tensor
@@ -68,6 +70,7 @@ class AlignedBatch:
         return AlignedBatch(
             self.codes.to(device),
             self.codes_lengths.to(device),
+            self.alignment.to(device),
             self.phones.to(device),
             self.phones_lengths.to(device),
             self.mel.to(device),
@@ -199,9 +202,8 @@ class SovitsModel(nn.Module):
         """Return the acoustic frames of a training batch of a direct family."""
         mask = length_mask(batch.codes_lengths, batch.codes.shape[1])
         style = self.style_of_mel(batch.mel, length_mask(batch.mel_lengths, batch.mel.shape[2]))
-        alignment = self.aligner(batch.phones, batch.phones_lengths, batch.codes, batch.codes_lengths)
         text = (batch.phones, length_mask(batch.phones_lengths, batch.phones.shape[1]))
-        latent = self._aligned_latent(batch.codes, mask, text, alignment, style)
+        latent = self._aligned_latent(batch.codes, mask, text, batch.alignment, style)
         decoder = self.dec
         assert isinstance(decoder, HarmonicDecoder)
         return decoder.predict(self.enc_p.prior(latent, mask).mean, style)

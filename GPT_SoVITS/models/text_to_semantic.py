@@ -58,6 +58,33 @@ class TrainingOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class PointedBatch:
+    """A padded batch for a model with a pointer."""
+
+    phones: Tensor
+    """Ids, int64 [B, P]."""
+    phones_lengths: Tensor
+    codes: Tensor
+    """What is to be chosen, int64 [B, T], padded with the end token."""
+    codes_lengths: Tensor
+    places: Tensor
+    """Place of each code's phone, int64 [B, T]."""
+    heard: Tensor
+    """The codes as they are read back, int64 [B, T]; in training some may be others than the chosen ones."""
+
+    def to(self, device: torch.device) -> PointedBatch:
+        """Return the batch on a device."""
+        return PointedBatch(
+            self.phones.to(device),
+            self.phones_lengths.to(device),
+            self.codes.to(device),
+            self.codes_lengths.to(device),
+            self.places.to(device),
+            self.heard.to(device),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PointedOutput:
     """What one batch gives a model with a pointer; means over the valid codes (and the end tokens)."""
 
@@ -140,34 +167,25 @@ class TextToSemantic(nn.Module):
         preference_loss = -F.logsigmoid(_PREFERENCE_BETA * margin).mean()
         return TrainingOutput(loss + preference_loss, accuracy, preference_loss)
 
-    def pointed_losses(
-        self, phones: Tensor, phones_lengths: Tensor, codes: Tensor, codes_lengths: Tensor
-    ) -> PointedOutput:
-        """Return the losses of one batch of a model with a pointer, teacher-forced.
-
-        Args:
-            phones: int64 [B, P], padded on the right.
-            phones_lengths: int64 [B].
-            codes: int64 [B, T], padded on the right with the end token.
-            codes_lengths: int64 [B].
-        """
+    def pointed_losses(self, batch: PointedBatch) -> PointedOutput:
+        """Return the losses of one batch of a model with a pointer, teacher-forced."""
+        phones, phones_lengths, codes = batch.phones, batch.phones_lengths, batch.codes
         rows, size, length = phones.shape[0], phones.shape[1], codes.shape[1]
-        places = self.pointer.aligner(phones, phones_lengths, codes, codes_lengths)
         plain = self.ar_text_embedding(phones)
         text = self.embed_text(phones, plain.new_zeros(rows, self.config.bert_channels, size))
         # Beyond its end a text reads as nothing, as it does when it is spoken alone.
         present = plain.masked_fill(padding_mask_right(phones_lengths, size)[:, :, None], 0.0)
-        begun = F.pad(codes, (1, 0), value=self.config.eos)  # the end token also begins
-        spoken = self.embed_codes(begun) + self.pointer.read(present, F.pad(places, (1, 0)))
-        valid = ~padding_mask_right(codes_lengths + 1, length + 1)
+        begun = F.pad(batch.heard, (1, 0), value=self.config.eos)  # the end token also begins
+        spoken = self.embed_codes(begun) + self.pointer.read(present, F.pad(batch.places, (1, 0)))
+        valid = ~padding_mask_right(batch.codes_lengths + 1, length + 1)
         hidden = torch.cat([padding_mask_right(phones_lengths, size), ~valid], dim=1)
         mask = visibility(size, length + 1, phones.device) & ~hidden[:, None, None, :]
         states = self.h(torch.cat([text, spoken], dim=1), mask)[:, size:]  # [B, T + 1, C]
         targets = F.pad(codes, (0, 1), value=self.config.eos)
         code_loss = F.cross_entropy(self.ar_predict_layer(states[valid]), targets[valid])
-        moves = torch.diff(places, dim=1, prepend=places.new_zeros(rows, 1)).clamp(max=LARGEST_STEP)
+        moves = torch.diff(batch.places, dim=1, prepend=batch.places.new_zeros(rows, 1)).clamp(0, LARGEST_STEP)
         spoken_places = valid[:, 1:]
-        chosen = self.ar_audio_embedding(codes)[spoken_places]
+        chosen = self.ar_audio_embedding(batch.heard)[spoken_places]
         steps = self.pointer.step_logits(states[:, :-1][spoken_places], chosen)
         step_loss = F.cross_entropy(steps, moves[spoken_places])
         return PointedOutput(code_loss + step_loss, code_loss, step_loss)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from GPT_SoVITS.errors import TextError
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode, mode_of
+from GPT_SoVITS.text.mandarin.readings import Polyphones
 from GPT_SoVITS.text.readers import READERS, Read
 from GPT_SoVITS.text.segmentation import Piece, joined, segments
 from GPT_SoVITS.text.symbols import COMMA, KOREAN_BLANK, KOREAN_STOP, MARKS, PAD, UNKNOWN, ids_of_phones
@@ -18,6 +19,7 @@ _FEWEST_IDS = 6
 _SILENT = {*MARKS, UNKNOWN, PAD, KOREAN_BLANK, KOREAN_STOP}
 _UNIT = re.compile(r"(?:km/h|m/s|km|cm|mm|kg|mg|ml|mL|[kMG]Hz|[KMGT]B|kW|[mgLV])(?![A-Za-z\d])[²³]?\W*")
 _NUMBER_WITH_UNIT = re.compile(rf"\d[\d.,]{{0,20}} ?{_UNIT.pattern}")
+_BARE_DOLLAR = re.compile(r"(?<![A-Za-z])\$(?=\d)")
 _NOT_TEXT = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _ONLY_LATER = {Language.KO: "Korean", Language.YUE: "Cantonese"}
 """Languages that the table v1 has no phones for."""
@@ -34,7 +36,14 @@ class Phones:
     language: str
 
 
-def phones_of(text: str, language: str, *, symbols: str = "v2", dictionary: Dictionary = EMPTY) -> list[Phones]:
+def phones_of(
+    text: str,
+    language: str,
+    *,
+    symbols: str = "v2",
+    dictionary: Dictionary = EMPTY,
+    polyphones: Polyphones | None = None,
+) -> list[Phones]:
     """Return the pieces of `text` with their phones.
 
     Args:
@@ -42,20 +51,38 @@ def phones_of(text: str, language: str, *, symbols: str = "v2", dictionary: Dict
         language: a mode (all_zh, en, auto ...) or any other name of one.
         symbols: the table that numbers the phones, v1 or v2.
         dictionary: readings of the user, which win over all others.
+        polyphones: a model that reads Mandarin characters in context, if there is one.
 
     Raises:
         TextError: nothing in the text can be spoken, or the language is unknown or one that v1 voices do not speak.
+    """
+    spoken = pieces_of(text, language, symbols=symbols, dictionary=dictionary, polyphones=polyphones)
+    if all(phone in _SILENT for piece in spoken for phone in piece.phones):
+        raise TextError("the text holds nothing that can be spoken in this language; write at least one word")
+    return spoken
+
+
+def pieces_of(
+    text: str,
+    language: str,
+    *,
+    symbols: str = "v2",
+    dictionary: Dictionary = EMPTY,
+    polyphones: Polyphones | None = None,
+) -> list[Phones]:
+    """Return the pieces of `text` as `phones_of` does, but also of a text that is nothing but pauses.
+
+    Raises:
+        TextError: the language is unknown or one that v1 voices do not speak.
     """
     mode = _mode(language)
     fixed = language_of_mode(mode)
     if symbols == "v1" and fixed in _ONLY_LATER:
         raise TextError(f"a v1 voice does not speak {_ONLY_LATER[fixed]}; use a voice of a later version")
     cleaned = _clean(text)
-    spoken = _pieces(cleaned, mode, symbols, dictionary)
+    spoken = _pieces(cleaned, mode, symbols, dictionary, polyphones)
     if sum(len(piece.ids) for piece in spoken) < _FEWEST_IDS:
-        spoken = _pieces("." + cleaned, mode, symbols, dictionary)
-    if all(phone in _SILENT for piece in spoken for phone in piece.phones):
-        raise TextError("the text holds nothing that can be spoken in this language; write at least one word")
+        spoken = _pieces("." + cleaned, mode, symbols, dictionary, polyphones)
     return spoken
 
 
@@ -75,12 +102,15 @@ def _clean(text: str) -> str:
     return re.sub(" {2,}", " ", unicodedata.normalize("NFC", kept))
 
 
-def _pieces(text: str, mode: Mode, symbols: str, dictionary: Dictionary) -> list[Phones]:
+def _pieces(text: str, mode: Mode, symbols: str, dictionary: Dictionary, polyphones: Polyphones | None) -> list[Phones]:
     if language_of_mode(mode) in {Language.ZH, Language.YUE}:
         from GPT_SoVITS.text.mandarin.normalise import latin_quantities_in_words
 
+        if language_of_mode(mode) is Language.YUE:
+            text = _BARE_DOLLAR.sub("HK$", text)
         text = latin_quantities_in_words(text)
-    return [_phones_of_piece(piece, symbols, dictionary) for piece in _with_units(segments(text, mode))]
+    divided = _with_units(segments(text, mode))
+    return [_phones_of_piece(piece, symbols, dictionary, polyphones) for piece in divided]
 
 
 def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
@@ -96,14 +126,16 @@ def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
                 text = text[found.end() :]
         if text:
             given.append(Piece(text, piece.language))
+    if len(given) > 1 and given[0].language is Language.EN and _NUMBER_WITH_UNIT.fullmatch(given[0].text):
+        given[0] = Piece(given[0].text, given[1].language)
     return joined(given)
 
 
-def _phones_of_piece(piece: Piece, symbols: str, dictionary: Dictionary) -> Phones:
+def _phones_of_piece(piece: Piece, symbols: str, dictionary: Dictionary, polyphones: Polyphones | None) -> Phones:
     language = piece.language
     if language is None or (symbols == "v1" and language in _ONLY_LATER):
         read = Read(" ", (COMMA,))
     else:
-        read = READERS[language](piece.text, symbols, dictionary)
+        read = READERS[language](piece.text, symbols, dictionary, polyphones)
     ids = ids_of_phones(read.phones, symbols)
     return Phones(ids, read.phones, read.word2ph, read.norm_text, language or Language.EN)

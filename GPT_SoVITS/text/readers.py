@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 from GPT_SoVITS.text.dictionary import Dictionary
 from GPT_SoVITS.text.languages import Language
+from GPT_SoVITS.text.mandarin.readings import Polyphones
 
 
 class Read(NamedTuple):
@@ -17,24 +18,31 @@ class Read(NamedTuple):
     word2ph: tuple[int, ...] | None = None
 
 
-Reader = Callable[[str, str, Dictionary], Read]
+class Reader(Protocol):
+    """Reads text of one language."""
+
+    def __call__(
+        self, text: str, symbols: str, dictionary: Dictionary, polyphones: Polyphones | None = None, /
+    ) -> Read:
+        """Return the phones of `text` for a table's version, with the user's dictionary and perhaps a model."""
 
 
-def _mandarin(text: str, symbols: str, dictionary: Dictionary) -> Read:
+def _mandarin(text: str, symbols: str, dictionary: Dictionary, polyphones: Polyphones | None = None) -> Read:
     from GPT_SoVITS.text.mandarin.phones import mandarin_phones
 
-    read = mandarin_phones(text, erhua=symbols != "v1", own_readings=dictionary.readings(Language.ZH))
+    own = dictionary.readings(Language.ZH)
+    read = mandarin_phones(text, erhua=symbols != "v1", own_readings=own, polyphones=polyphones)
     return Read(read.norm_text, read.phones, read.word2ph)
 
 
-def _cantonese(text: str, _symbols: str, dictionary: Dictionary) -> Read:
+def _cantonese(text: str, _symbols: str, dictionary: Dictionary, _polyphones: Polyphones | None = None) -> Read:
     from GPT_SoVITS.text.cantonese import cantonese_phones
 
     read = cantonese_phones(text, own_readings=dictionary.readings(Language.YUE))
     return Read(read.norm_text, read.phones, read.word2ph)
 
 
-def _english(text: str, _symbols: str, dictionary: Dictionary) -> Read:
+def _english(text: str, _symbols: str, dictionary: Dictionary, _polyphones: Polyphones | None = None) -> Read:
     from GPT_SoVITS.text.english.phones import english_phones
 
     marked = dictionary.marked(text)
@@ -45,14 +53,14 @@ def _english(text: str, _symbols: str, dictionary: Dictionary) -> Read:
     return Read(norm_text, read.phones)
 
 
-def _japanese(text: str, _symbols: str, dictionary: Dictionary) -> Read:
+def _japanese(text: str, _symbols: str, dictionary: Dictionary, _polyphones: Polyphones | None = None) -> Read:
     from GPT_SoVITS.text.japanese.phones import japanese_phones
 
     read = japanese_phones(dictionary.respelled(text, Language.JA))
     return Read(read.norm_text, read.phones)
 
 
-def _korean(text: str, _symbols: str, dictionary: Dictionary) -> Read:
+def _korean(text: str, _symbols: str, dictionary: Dictionary, _polyphones: Polyphones | None = None) -> Read:
     from GPT_SoVITS.text.korean.phones import korean_phones
 
     read = korean_phones(dictionary.respelled(text, Language.KO))

@@ -1,8 +1,9 @@
 """`python -m GPT_SoVITS.text.report [DIR]`: how far the front-end agrees with reference lines of the public one.
 
 Each line belongs to a class: `strict` lines depend on nothing but rules and tables, the others on a guess (a reading
-in context, a neural model, a language detector). A line that differs is listed with its reason; a strict line
-without one makes the exit code 1.
+in context, a neural model, a language detector). Of the lines that differ, some are explained: they differ by nothing
+but a fault of the public front-end, either one that the description of the lines calls a quirk or one of our own
+finding. All are listed with the reason; an unexplained strict line makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from GPT_SoVITS.errors import TextError
 from GPT_SoVITS.text.cutting import CutMethod, cut, pieces_for_synthesis
-from GPT_SoVITS.text.dictionary import EMPTY
-from GPT_SoVITS.text.frontend import ids_of, phones_of
+from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
+from GPT_SoVITS.text.frontend import ids_of, pieces_of
 from GPT_SoVITS.text.languages import Language, Mode
+from GPT_SoVITS.text.quirks import Misreading, Says, explanation_of, likely_reason
 from GPT_SoVITS.text.readers import READERS
-from GPT_SoVITS.text.repairs import reason_of
 from GPT_SoVITS.text.segmentation import segments
 from GPT_SoVITS.text.symbols import ids_of_phones
 
@@ -33,20 +35,47 @@ _PLAIN_ROUTES = {"dict", "letter", "symbol", "letters", "hot"}
 Line = Mapping[str, Any]
 
 
+class Outcome(StrEnum):
+    """How a line came out, in the words of the report's columns."""
+
+    EQUAL = "equal"
+    QUIRK = "quirk"
+    """It differs only by faults that the description of the lines names."""
+    FAULT = "fault"
+    """It differs only by faults, of which the description does not name all."""
+    UNEXPLAINED = "unexplained"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one reference line came out. `reason`: why it differs, empty when that is not known."""
+    """How one reference line came out. `faults` of the public front-end are the whole difference."""
 
     source: str
     text: str
     group: str
     equal: bool
-    reason: str = ""
+    faults: tuple[Misreading, ...] = ()
+    likely: str = ""
+    """What probably makes a line differ that is not explained."""
+
+    @property
+    def reason(self) -> str:
+        """Why it differs, as far as that is known."""
+        return "; ".join(fault.reason for fault in self.faults) or self.likely or self.group
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether it is equal, and if not, how far that is explained."""
+        if self.equal:
+            return Outcome.EQUAL
+        if not self.faults:
+            return Outcome.UNEXPLAINED
+        return Outcome.QUIRK if all(fault.named for fault in self.faults) else Outcome.FAULT
 
     @property
     def unexplained(self) -> bool:
         """Whether a strict line differs without a reason."""
-        return self.group == STRICT and not self.equal and not self.reason
+        return self.group == STRICT and self.outcome is Outcome.UNEXPLAINED
 
 
 def compare_all(folder: Path) -> list[Verdict]:
@@ -85,22 +114,33 @@ def _class_of(line: Line) -> str:
 
 def _compare_language(source: str, line: Line, group: str) -> Verdict:
     language = Language(line["language"])
-    read = READERS[language](line["text"], line["version"], EMPTY)
-    equal = list(ids_of_phones(read.phones, line["version"])) == line["ids"]
-    equal = equal and (line["word2ph"] is None or list(read.word2ph or ()) == line["word2ph"])
-    return Verdict(source, line["text"], group, equal, "" if equal else reason_of(language, line["text"]))
+
+    def says(text: str, dictionary: Dictionary) -> bool:
+        read = READERS[language](text, line["version"], dictionary)
+        if list(ids_of_phones(read.phones, line["version"])) != line["ids"]:
+            return False
+        return line["word2ph"] is None or list(read.word2ph or ()) == line["word2ph"]
+
+    return _verdict(source, line, group, (language,), says)
 
 
 def _compare_mixed(line: Line) -> Iterable[Verdict]:
     group = STRICT if line["detector_independent"] else "language detector"
-    try:
-        equal = ids_of(phones_of(line["text"], line["language"], symbols=line["version"])) == line["ids"]
-    except TextError as refusal:
-        yield Verdict("mixed", line["text"], group, False, f"refused: {refusal}")
-        return
-    languages = {Language(segment["lang"]) for segment in line["segments"] if segment["lang"] in set(Language)}
-    reasons = (reason_of(language, line["text"]) for language in sorted(languages))
-    yield Verdict("mixed", line["text"], group, equal, "" if equal else next((r for r in reasons if r), ""))
+    languages = sorted({Language(segment["lang"]) for segment in line["segments"] if segment["lang"] in set(Language)})
+
+    def says(text: str, dictionary: Dictionary) -> bool:
+        pieces = pieces_of(text, line["language"], symbols=line["version"], dictionary=dictionary)
+        return [*ids_of(pieces)] == list(line["ids"])
+
+    yield _verdict("mixed", line, group, languages, says)
+
+
+def _verdict(source: str, line: Line, group: str, languages: Sequence[Language], says: Says) -> Verdict:
+    text = line["text"]
+    if says(text, EMPTY):
+        return Verdict(source, text, group, equal=True)
+    faults = explanation_of(text, languages, says)
+    return Verdict(source, text, group, equal=False, faults=faults, likely=likely_reason(text, languages))
 
 
 def _compare_segmentation(line: Line) -> Iterable[Verdict]:
@@ -141,25 +181,20 @@ def main(arguments: list[str] | None = None) -> int:
     for verdict in verdicts:
         if not verdict.equal:
             text = re.sub(r"\s+", " ", verdict.text)
-            reason = verdict.reason or ("no reason is known" if verdict.group == STRICT else verdict.group)
-            sys.stdout.write(f"{verdict.source} · {verdict.group} · {text} · {reason}\n")
+            sys.stdout.write(f"{verdict.source} · {verdict.group} · {verdict.outcome} · {text} · {verdict.reason}\n")
     return 1 if any(verdict.unexplained for verdict in verdicts) else 0
 
 
 def _table(verdicts: Iterable[Verdict]) -> str:
-    lines, equal, explained = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    counts: dict[tuple[str, str], Counter[Outcome]] = {}
     for verdict in verdicts:
-        key = verdict.source, verdict.group
-        lines[key] += 1
-        equal[key] += verdict.equal
-        explained[key] += not verdict.equal and bool(verdict.reason)
-    head = f"{'lines of':<13} {'class':<26} {'lines':>6} {'equal':>6} {'better':>7} {'other':>6}\n"
-    rows = (
-        f"{source:<13} {group:<26} {count:>6} {equal[source, group]:>6} {explained[source, group]:>7} "
-        f"{count - equal[source, group] - explained[source, group]:>6}\n"
-        for (source, group), count in lines.items()
-    )
-    return head + "".join(rows)
+        counts.setdefault((verdict.source, verdict.group), Counter())[verdict.outcome] += 1
+    head = f"{'lines of':<13} {'class':<26} {'lines':>6}" + "".join(f" {outcome:>11}" for outcome in Outcome)
+    rows = [
+        f"{source:<13} {group:<26} {count.total():>6}" + "".join(f" {count[outcome]:>11}" for outcome in Outcome)
+        for (source, group), count in counts.items()
+    ]
+    return "\n".join([head, *rows, ""])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import groupby
 
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode
+from GPT_SoVITS.text.mandarin.units import MEASURE_PATTERN
 
 _KANA = r"\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30fe\uff66-\uff9d"
 _HAN = r"\u3005\u3006\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -24,6 +25,7 @@ _STRETCH = re.compile(f"[{_KANA}]+|[^{_KANA}]+")
 _ONLY_CHINESE = frozenset("你吗呢吧很她哪啊么没个咱您")
 _CHINESE_VERB = re.compile("是(?![非正認])")
 """The Chinese "to be"; in Japanese the character stands in a few words only."""
+_MEASURE = re.compile(MEASURE_PATTERN)
 _SENTENCE_ENDS = tuple(",.!?，。！？")
 
 
@@ -149,6 +151,8 @@ def _language_of_digits(text: str, before: _Draft | None, after: _Draft | None) 
     if before is None or after is None:
         neighbour = before or after
         return neighbour.kind if neighbour else Language.ZH
+    if after.kind is Language.ZH and before.text.endswith(" ") and _MEASURE.match(after.text):
+        return after.kind
     if before.kind is after.kind or text.endswith((".", "。")):
         return before.kind
     if before.text.endswith(_SENTENCE_ENDS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from GPT_SoVITS.devices import Compute
 from GPT_SoVITS.models.harmonic_decoder import CENTRE_HZ, Prediction
 from GPT_SoVITS.models.sovits import AlignedBatch, SovitsModel, length_mask
+from GPT_SoVITS.training.alignment import Alignments, misheard
 from GPT_SoVITS.training.direct_trainer import DirectTrainee, Schedule
 from GPT_SoVITS.training.sovits_data import pad_rows
 
@@ -56,19 +57,25 @@ class AcousticTrainee(DirectTrainee[AcousticItem]):
     ) -> None:
         super().__init__(model, items, kept_out, schedule, compute)
         self.model = model
+        self.alignments = Alignments(model.aligner)
 
     def parts(self, items: Sequence[AcousticItem], *, training: bool) -> dict[str, Tensor]:
         """Return the weighted differences of envelope, pitch, voicing and noise."""
-        batch = collate(items, crop=training).to(self.compute.device)
+        batch = collate(items, self.alignments, crop=training).to(self.compute.device)
+        if training:
+            emission, share = self.model.aligner.emission, self.schedule.misheard_share
+            heard = misheard(batch.codes, batch.phones, batch.alignment, emission, share)
+            batch = replace(batch, codes=heard)
         return acoustic_losses(self.model.predict(batch), items, batch.codes_lengths)
 
 
-def collate(items: Sequence[AcousticItem], *, crop: bool) -> AlignedBatch:
-    """Pad items into a batch."""
+def collate(items: Sequence[AcousticItem], alignments: Alignments, *, crop: bool) -> AlignedBatch:
+    """Pad items into a batch; with `crop`, the timbre comes from a random piece of each."""
     mels = [_piece(item.mel) if crop else item.mel for item in items]
     return AlignedBatch(
         pad_rows([item.codes for item in items]),
         torch.tensor([len(item.codes) for item in items]),
+        alignments.of(items),
         pad_rows([item.phones for item in items]),
         torch.tensor([len(item.phones) for item in items]),
         pad_rows([mel.float().mT for mel in mels]).mT,

@@ -67,6 +67,24 @@ def install_codebook(model: SovitsModel, codebook: ContentCodebook) -> None:
         target.inited.fill_(1)
 
 
+def codebook_of(model: SovitsModel) -> ContentCodebook:
+    """Return the codebook that `install_codebook` put into a model."""
+    assert model.ssl_proj.bias is not None
+    scale = 1 / (FRAMES_PER_CODE * torch.diagonal(model.ssl_proj.weight[:, :, 0]).detach())
+    return ContentCodebook(-model.ssl_proj.bias.detach() * scale, scale, model.quantizer.codebook.embed.clone())
+
+
+def write_codebook(path: Path, codebook: ContentCodebook) -> None:
+    """Write a codebook as `read_codebook` reads it."""
+    np.savez_compressed(
+        path,
+        mean=codebook.mean.numpy(),
+        scale=codebook.scale.numpy(),
+        coordinates=codebook.centres.numpy(),
+        directions=np.eye(codebook.centres.shape[1], dtype=np.float16),
+    )
+
+
 def fit_codebook(features: NDArray[np.float32], entries: int, directions: int, path: Path) -> None:
     """Fit centres to features of many clips by k-means and write them.
 

@@ -38,6 +38,8 @@ class Schedule:
     """A small set is gone through several times an epoch, until it has so many batches."""
     gradient_norm: float = 1.0
     """Longer gradients are shortened to this."""
+    misheard_share: float = 0.0
+    """At most so many of the codes that a network reads are drawn anew; see `alignment.misheard`."""
 
 
 def rate_at(schedule: Schedule, update: int) -> float:

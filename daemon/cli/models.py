@@ -28,23 +28,28 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
 def list_(context: click.Context, as_json: bool) -> None:
-    """Show each model family, its files, their sizes and what is missing."""
+    """Show each model family and the optional polyphone model, their files, sizes and what is missing."""
     store = _store(context)
-    families = store.inventory()
+    families, polyphones = store.inventory(), store.polyphone_model()
     if as_json:
-        plain = {"models_dir": str(store.home), "families": [dataclasses.asdict(each) for each in families]}
+        plain = {
+            "models_dir": str(store.home),
+            "families": [dataclasses.asdict(each) for each in families],
+            "polyphone_model": dataclasses.asdict(polyphones),
+        }
         click.echo(json.dumps(plain, ensure_ascii=False, indent=2))
         return
     click.echo(f"{store.home}\n\nnano: complete; it needs no files")
     for family in families:
         _print_family(family)
+    _print_family(polyphones, "readings of Chinese characters in context, optional")
 
 
 @models.command("import", epilog="Example:  sovits-daemon models import ~/GPT-SoVITS")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.pass_context
 def import_(context: click.Context, folder: Path) -> int:
-    """Copy the base weights that lie anywhere below FOLDER, such as a GPT-SoVITS installation.
+    """Copy the base weights and the polyphone model that lie anywhere below FOLDER, such as a GPT-SoVITS installation.
 
     Files are found by their names and read to the last weight before they are put in place (code 1 when one is
     refused, 3 when there is none).
@@ -109,10 +114,10 @@ def _report(outcomes: Iterable[Outcome]) -> int:
     return 1 if seen & {Verdict.REFUSED, Verdict.CHANGED, Verdict.MISSING} else 0
 
 
-def _print_family(family: FamilyState) -> None:
+def _print_family(family: FamilyState, remark: str = "") -> None:
     missing = sum(1 for file in family.files if file.size_bytes is None and not file.optional)
     state = "complete" if family.complete else f"{missing} of {len(family.files)} files missing"
-    click.echo(f"\n{family.family}: {state}")
+    click.echo(f"\n{family.family}{f' ({remark})' if remark else ''}: {state}")
     for file in family.files:
         if file.size_bytes is not None:
             size = f"{file.size_bytes / 1e6:9.1f} MB"

@@ -38,7 +38,8 @@ def phones(context: click.Context, text: str, language: str, character: str | No
     from daemon.layout import Layout
     from daemon.names import character_name
 
-    layout = Layout.of(settings_of(context))
+    settings = settings_of(context)
+    layout = Layout.of(settings)
     if character is not None:
         character = character_name(character)
         if not layout.character(character).is_dir():
@@ -46,7 +47,8 @@ def phones(context: click.Context, text: str, language: str, character: str | No
     dictionary = dictionaries.load(layout, character)
     for problem in dictionary.problems:
         click.echo(f"note: {problem}; the line is not used", err=True)
-    answer = _asked(text, language, symbols, dictionary.readings)
+    models_dir = str(settings.paths.models_dir or "")
+    answer = _asked(text, language, symbols, dictionary.readings, models_dir)
     if "error" in answer:
         leave(answer["error"], FAILED)
     if as_json:
@@ -56,7 +58,7 @@ def phones(context: click.Context, text: str, language: str, character: str | No
     return 0
 
 
-def _asked(text: str, language: str, symbols: str, readings: tuple[Reading, ...]) -> dict[str, Any]:
+def _asked(text: str, language: str, symbols: str, readings: tuple[Reading, ...], models_dir: str) -> dict[str, Any]:
     """Ask a process that may load the text libraries."""
     from daemon.processes import module_command
 
@@ -65,6 +67,7 @@ def _asked(text: str, language: str, symbols: str, readings: tuple[Reading, ...]
         "language": language,
         "symbols": symbols,
         "readings": [dataclasses.asdict(reading) for reading in readings],
+        "models_dir": models_dir,
     }
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     try:

@@ -13,6 +13,7 @@ from daemon import character_config, characters
 from daemon.database import Database
 from daemon.errors import InvalidInputError
 from daemon.inbox import memory
+from daemon.inbox.filters import FileKind, kind_of
 from daemon.inbox.scan import Entry
 from daemon.layout import Layout
 from daemon.names import character_name
@@ -21,6 +22,7 @@ from daemon.settings import Settings
 logger = logging.getLogger(__name__)
 
 MAX_CONFIG_BYTES = 65_536
+LOOSE = "lies beside the characters' folders; move it into a folder that has the name of its voice"
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Folders:
     settings: Settings
     illegal: dict[str, str] = field(default_factory=dict)
     """Folders whose name cannot be a character's, with the reason."""
+    loose: dict[str, str] = field(default_factory=dict)
+    """Recordings that lie in no folder, with what to do."""
     _seen: dict[str, list[int]] = field(default_factory=dict)
 
     def load(self) -> None:
@@ -45,10 +49,14 @@ class Folders:
         Raises:
             OSError: the inbox cannot be read.
         """
-        legal, illegal = [], {}
+        legal, illegal, loose = [], {}, {}
         with os.scandir(self.layout.inbox_dir) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+                if not entry.is_dir(follow_symlinks=False):
+                    if kind_of((entry.name,)) is FileKind.AUDIO:
+                        loose[entry.path] = LOOSE
+                    continue
+                if entry.name.startswith("."):
                     continue
                 try:
                     character_name(entry.name)
@@ -57,7 +65,9 @@ class Folders:
                     illegal[entry.name] = str(error)
         for name in illegal.keys() - self.illegal.keys():
             logger.warning("the inbox folder %r is left alone: %s", name, illegal[name])
-        self.illegal = illegal
+        for path in loose.keys() - self.loose.keys():
+            logger.warning("%r is left alone: it %s", path, LOOSE)
+        self.illegal, self.loose = illegal, loose
         return sorted(legal)
 
     def is_new(self, folder: str) -> bool:

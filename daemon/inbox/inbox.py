@@ -138,6 +138,7 @@ class Inbox:
             entry = look(root, path)
             if entry is None:
                 self._arrivals.tracker.forget(path)
+                self._wanted |= path.rpartition("/")[0] == root  # a recording beside the folders, come or gone
             elif entry.folder in self._legal:
                 self._arrivals.observe(entry, event=True)
             else:
@@ -243,7 +244,7 @@ class Inbox:
             "unreadable": _first({**self._unreadable, **works.unreadable}),
             "rejected": _first(self._rejected),
             "orphan_sidecars": _first(arrivals.orphans),
-            "left_alone": _first(left_alone),
+            "left_alone": _first({**arrivals.folders.loose, **left_alone}),
             "illegal_folders": _first(arrivals.folders.illegal),
             "unusable_recordings": _first(works.raw.unusable),
             "unreadable_lists": _first(works.transcripts.problems),

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from litestar.testing import TestClient
 from api.app import create_app
 from daemon.settings import CHECKOUT, as_environment
 from tests.daemon.installation import Installation, opened
+from tests.waiting import PATIENCE_S, until
 
 MAX_UPLOAD_BYTES = 3_000_000
 BODY_SECONDS = 2.0
@@ -41,10 +41,7 @@ class Server:
         return list(self.installation.layout.scratch.iterdir())
 
     def until_scratch_is_empty(self) -> None:
-        deadline = time.monotonic() + 10
-        while self.scratch() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert self.scratch() == []
+        until(lambda: not self.scratch(), "the scratch folder to be empty")
 
 
 @pytest.fixture
@@ -89,8 +86,10 @@ def serving(installation: Installation) -> Iterator[Server]:
         command = [sys.executable, "-m", "daemon.api_server", str(descriptor)]
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, pass_fds=(descriptor,))
     try:
-        requests.get(f"http://127.0.0.1:{port}/", timeout=120)  # waits: the socket listens before the server is up
+        requests.get(
+            f"http://127.0.0.1:{port}/", timeout=PATIENCE_S
+        )  # waits: the socket listens before the server is up
         yield Server(installation, port, process.pid)
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(PATIENCE_S)

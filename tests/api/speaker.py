@@ -14,6 +14,7 @@ from daemon import inferences
 from daemon.tables import Inference
 from pipeline.growing_wav import DATA_OFFSET
 from tests.daemon.installation import Installation
+from tests.waiting import PATIENCE_S
 
 RATE_HZ = 32_000
 PIECE_S = 0.5
@@ -59,7 +60,7 @@ class Speaker:
             stream.write(_header(0))
             for number in range(self._pieces):
                 if number == self._pieces - 1:
-                    self.gate.wait(20)
+                    self.gate.wait(PATIENCE_S)
                 if inferences.cancel_is_requested(database, row.id):
                     growing.unlink()
                     inferences.cancelled(database, row.id)

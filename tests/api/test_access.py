@@ -19,6 +19,7 @@ from pipeline.steps import JobKind
 from tests.api.conftest import serving
 from tests.api.test_routes import NAME, refusal
 from tests.daemon.installation import Installation
+from tests.waiting import PATIENCE_S
 
 CLIPS = Path(__file__).parent.parent / "data" / "allison_en"
 
@@ -89,14 +90,16 @@ def test_documents_and_probes_need_no_key_and_the_figures_do(installation: Insta
 def test_programs_on_this_machine_need_no_key_unless_the_settings_say_so(installation: Installation) -> None:
     key = _key(installation, Scope.READ)
     with serving(installation) as server:
-        assert requests.get(f"{server.url}/characters", timeout=10).status_code == 200
+        assert requests.get(f"{server.url}/characters", timeout=PATIENCE_S).status_code == 200
         # a proxy on this machine tells of a client elsewhere
-        told = requests.get(f"{server.url}/characters", headers={"X-Forwarded-For": "203.0.113.9"}, timeout=10)
+        told = requests.get(f"{server.url}/characters", headers={"X-Forwarded-For": "203.0.113.9"}, timeout=PATIENCE_S)
         assert told.status_code == 401
         # programs written for other services always send some key
-        other = requests.get(f"{server.url}/characters", headers={"X-API-Key": "sk-other"}, timeout=10)
+        other = requests.get(f"{server.url}/characters", headers={"X-API-Key": "sk-other"}, timeout=PATIENCE_S)
         assert other.status_code == 200
-        limited = requests.post(f"{server.url}/characters", json={"character_name": "甲"}, headers=key, timeout=10)
+        limited = requests.post(
+            f"{server.url}/characters", json={"character_name": "甲"}, headers=key, timeout=PATIENCE_S
+        )
         assert limited.status_code == 403, "a valid key counts with its scopes"
     with _with(installation, access=AccessSettings(require_key=True)) as client:
         refusal(client.get("characters"), 401)

@@ -22,6 +22,7 @@ from tests.api.conftest import Server, serving
 from tests.api.speaker import PIECE_S, RATE_HZ, Speaker, seconds_of, speaking
 from tests.api.test_routes import NAME, refusal
 from tests.daemon.installation import Installation
+from tests.waiting import PATIENCE_S, until
 
 WHOLE_BYTES = 3 * int(RATE_HZ * PIECE_S) * 2
 SUBTITLES = """1
@@ -61,13 +62,14 @@ def _ask(client: TestClient, **fields: Any) -> Any:
 
 
 def _until_final(client: TestClient, path: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found: dict[str, Any] = client.get(path).json()
-        if found["status"] in ("completed", "failed", "cancelled"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{path} does not end")
+    found: dict[str, Any] = {}
+
+    def final() -> bool:
+        found.update(client.get(path).json())
+        return found["status"] in ("completed", "failed", "cancelled")
+
+    until(final, f"the end of {path}")
+    return found
 
 
 def test_options_reach_the_voice_worker(voiced: Installation, client: TestClient) -> None:
@@ -101,11 +103,34 @@ def test_an_option_without_meaning_is_refused_by_name(
     assert name in sentence or name == "other_references"
 
 
+ODD_TEXTS = {
+    "nothing": "",
+    "blanks": " \n\t",
+    "marks": "。！？…",
+    "emoji": "😀🎉",
+    "control characters": "\x00\x07\x1b",
+    "right to left": "\u202e\u200fשלום\u202c",
+    "no known script": "ᚠᚢᚦ ꓝꓞ",
+    "half a surrogate pair": "你\ud800好",
+    "endless": "长" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
+def test_any_text_is_taken_or_refused_with_a_sentence(voiced: Installation, client: TestClient, text: str) -> None:
+    body = json.dumps({"target_text": text})
+    answer = client.post("inference", content=body, headers={"content-type": "application/json"})
+    if answer.status_code != 200:
+        refusal(answer, 400)
+
+
 def test_the_beginning_is_heard_while_the_end_is_not_spoken_yet(voiced: Installation, live: Server) -> None:
-    made = requests.post(f"{live.url}/inference", json={"target_text": "你好。"}, timeout=10).json()
+    made = requests.post(f"{live.url}/inference", json={"target_text": "你好。"}, timeout=PATIENCE_S).json()
     with speaking(voiced) as speaker:
         speaker.gate.clear()
-        with requests.get(f"{live.url}/inference/{made['inference_id']}/stream", stream=True, timeout=20) as answer:
+        with requests.get(
+            f"{live.url}/inference/{made['inference_id']}/stream", stream=True, timeout=PATIENCE_S
+        ) as answer:
             assert answer.headers["content-type"] == "audio/wav"
             first = answer.raw.read(44 + WHOLE_BYTES // 3)
             assert first[:4] == b"RIFF"
@@ -201,17 +226,14 @@ def test_a_single_sentence_is_spoken_before_the_rest_of_a_batch(voiced: Installa
     single = _ask(client, target_text="先").json()["inference_id"]
     with speaking(voiced) as speaker:
         _until_final(client, f"inference/{single}")
-        deadline = time.monotonic() + 20
-        while len(speaker.spoken) < 4 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: len(speaker.spoken) == 4, "all to be spoken")
     assert speaker.spoken == ["先", "一", "二", "三"]
 
 
 def test_cancelling_a_batch_keeps_what_was_spoken(voiced: Installation, client: TestClient) -> None:
     batch = client.post("batches", json={"texts": ["一", "二", "三"]}).json()["batch_id"]
     with speaking(voiced) as speaker:
-        while not speaker.spoken:
-            time.sleep(0.02)
+        until(lambda: speaker.spoken, "the first to be spoken")
         speaker.gate.clear()
         time.sleep(0.2)
         client.post(f"batches/{batch}/cancel")
@@ -281,7 +303,7 @@ def test_sound_comes_as_events_when_asked_for(voiced: Installation, live: Server
         "response_format": "mp3",
     }
     with speaking(voiced):
-        answer = requests.post(live.url.replace("/api/v1", "/v1/audio/speech"), json=body, timeout=30)
+        answer = requests.post(live.url.replace("/api/v1", "/v1/audio/speech"), json=body, timeout=PATIENCE_S)
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [json.loads(line[6:]) for line in answer.text.split("\n\n") if line]
     assert {event["type"] for event in events[:-1]} == {"speech.audio.delta"}
@@ -310,9 +332,9 @@ def test_errors_have_the_shape_that_the_official_client_knows(voiced: Installati
     with pytest.raises(openai.AuthenticationError):
         _client(live).models.list(extra_headers=elsewhere)
     assert _client(live, key).models.list(extra_headers=elsewhere).data
-    plain = requests.get(f"{live.url}/nothing", timeout=10).json()
+    plain = requests.get(f"{live.url}/nothing", timeout=PATIENCE_S).json()
     assert set(plain) == {"status_code", "detail"}
-    public = requests.get(live.url.replace("/api/v1", "/v1/nothing"), timeout=10).json()
+    public = requests.get(live.url.replace("/api/v1", "/v1/nothing"), timeout=PATIENCE_S).json()
     assert set(public["error"]) == {"message", "type", "param", "code"}
 
 
@@ -321,14 +343,11 @@ def test_a_listener_who_leaves_stops_the_speaking(voiced: Installation, live: Se
     with speaking(voiced) as speaker:
         speaker.gate.clear()
         with requests.post(
-            live.url.replace("/api/v1", "/v1/audio/speech"), json=body, stream=True, timeout=20
+            live.url.replace("/api/v1", "/v1/audio/speech"), json=body, stream=True, timeout=PATIENCE_S
         ) as answer:
             answer.raw.read(100)
             number = answer.headers["x-inference-id"]
-        deadline = time.monotonic() + 10
-        while not inferences.cancel_is_requested(voiced.database, number) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert inferences.cancel_is_requested(voiced.database, number)
+        until(lambda: inferences.cancel_is_requested(voiced.database, number), "the speaking to be stopped")
 
 
 def test_a_speaker_ends_with_its_test(voiced: Installation) -> None:

@@ -20,6 +20,7 @@ from api.app import create_app
 from pipeline.steps import JobKind
 from tests.api.conftest import Server
 from tests.daemon.installation import Installation, opened
+from tests.waiting import PATIENCE_S
 
 NAME = "小明"
 CLIP = "a.wav_0000000000_0000160000.wav"
@@ -176,7 +177,7 @@ def test_random_addresses_are_404_or_another_clear_refusal(api: TestClient[Lites
 )
 def test_tricks_with_headers_lead_nowhere(server: Server, headers: str) -> None:
     for path in ("/api/v1/events?limit=1", "/api/v1/jobs", "/api/v1/characters"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
             request = f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\nConnection: close\r\n\r\n"
             connection.sendall(request.encode())
             status = int(connection.recv(65536).split(b" ", 2)[1])

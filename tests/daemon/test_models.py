@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ from daemon.base_models import INCOMING, RECORD, ModelStore, Verdict, import_fol
 from daemon.cli import main
 from daemon.errors import DownloadError, InvalidInputError
 from daemon.model_reader import ModelReader
-from GPT_SoVITS.base_files import HUBERT_FOLDER, ROBERTA_FOLDER, BaseFile, Part, files_of
+from GPT_SoVITS.base_files import HUBERT_FOLDER, ROBERTA_FOLDER, BaseFile, Part, files_of, polyphone_state
 from GPT_SoVITS.families import FamilyName
 from tests.daemon.stand_in_hub import Hub, running_hub
+from tests.engine.text.polyphone_folder import write_polyphone_model
 
 CONFIG = json.dumps({"hidden_size": 1024, "num_hidden_layers": 24}).encode()
 CONFIG_PATH, TOKENIZER_PATH = f"{ROBERTA_FOLDER}/config.json", f"{ROBERTA_FOLDER}/tokenizer.json"
@@ -42,7 +44,7 @@ def reader() -> Iterator[ModelReader]:
 @pytest.fixture(scope="module")
 def tokenizer() -> bytes:
     """A vocabulary that takes more than one piece of a download (10 MiB)."""
-    words = ["[UNK]", "[CLS]", "[SEP]", *(f"{number:030d}" for number in range(300_000))]
+    words = ["[UNK]", "[CLS]", "[SEP]", *(f"{number:01000d}" for number in range(11_000))]
     return json.dumps({"model": {"vocab": {word: number for number, word in enumerate(words)}}}).encode()
 
 
@@ -88,6 +90,22 @@ def test_an_import_takes_what_reads_well_from_anywhere_below_and_refuses_the_res
     # and a second import finds everything in place
     again = list(import_folder(store, installation, reader))
     assert _paths(again, Verdict.PRESENT) == [CONFIG_PATH, TOKENIZER_PATH]
+
+
+def test_an_import_takes_the_polyphone_model_of_an_installation(
+    store: ModelStore, tmp_path: Path, reader: ModelReader
+) -> None:
+    folder = write_polyphone_model(tmp_path / "GPT-SoVITS" / "GPT_SoVITS" / "text")
+    (folder / "POLYPHONIC_CHARS.txt").write_text("damaged")
+    outcomes = list(import_folder(store, tmp_path / "GPT-SoVITS", reader))
+    assert _paths(outcomes, Verdict.REFUSED) == ["G2PWModel/POLYPHONIC_CHARS.txt"]
+    assert not store.polyphone_model().complete
+    write_polyphone_model(tmp_path / "GPT-SoVITS" / "GPT_SoVITS" / "text")
+    outcomes = list(import_folder(store, tmp_path / "GPT-SoVITS", reader))
+    assert _paths(outcomes, Verdict.TAKEN) == ["G2PWModel/POLYPHONIC_CHARS.txt"]
+    assert store.polyphone_model().complete
+    assert polyphone_state(str(store.home))
+    assert {outcome.verdict for outcome in store.verify(reader)} == {Verdict.GOOD}
 
 
 def test_code_in_a_file_is_refused_and_not_run(store: ModelStore, tmp_path: Path, reader: ModelReader) -> None:
@@ -158,6 +176,7 @@ def test_a_damaged_record_is_one_clear_sentence(store: ModelStore) -> None:
 def hub(tokenizer: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the hub's client pauses ever longer between its tries
     files = {CONFIG_PATH: CONFIG, TOKENIZER_PATH: tokenizer}
     with running_hub(Hub(REPOSITORY, REVISION, files)) as made:
         yield made
@@ -190,6 +209,16 @@ def test_an_interrupted_pull_goes_on_where_it_ended(store: ModelStore, hub: Hub,
     assert _paths(_pull(store, hub, reader), Verdict.TAKEN) == [TOKENIZER_PATH]
     assert hub.ranges[-1] == (TOKENIZER_PATH, f"bytes={DOWNLOAD_CHUNK_SIZE}-")
     assert (store.home / TOKENIZER_PATH).read_bytes() == hub.files[TOKENIZER_PATH]
+
+
+def test_what_a_mirror_states_leads_no_download_out_of_the_models_folder(
+    store: ModelStore, hub: Hub, reader: ModelReader, tmp_path: Path
+) -> None:
+    hub.stated[TOKENIZER_PATH] = "/../../../../out"
+    hub.cut_at[TOKENIZER_PATH] = DOWNLOAD_CHUNK_SIZE + 1000
+    with pytest.raises(DownloadError):
+        _pull(store, hub, reader)
+    assert list(tmp_path.iterdir()) == [store.home]
 
 
 def test_wrong_bytes_are_refused_and_fetched_anew_the_next_time(

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from daemon.notify import Notifier
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
 def systemd(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "notify"))
-        receiver.settimeout(2)
+        receiver.settimeout(PATIENCE_S)
         yield receiver
 
 
@@ -35,7 +37,7 @@ def test_a_socket_in_the_abstract_namespace_is_understood() -> None:
     name = f"sovits-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(f"\0{name}")
-        receiver.settimeout(2)
+        receiver.settimeout(PATIENCE_S)
         Notifier({"NOTIFY_SOCKET": f"@{name}"}).ping()
         assert receiver.recv(100) == b"WATCHDOG=1"
 
@@ -49,6 +51,23 @@ def test_without_systemd_nothing_happens() -> None:
 def test_a_socket_that_is_gone_is_only_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("x")
     assert "systemd cannot be told READY=1" in caplog.text
+
+
+def test_readiness_that_could_not_be_told_is_known_and_told_later(systemd: socket.socket) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": systemd.getsockname()})
+    # given a systemd that does not read for a while
+    unread = 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(BlockingIOError):
+        sender.setblocking(False)
+        while True:
+            sender.sendto(b"WATCHDOG=1", systemd.getsockname())
+            unread += 1
+    assert not notifier.ready("ready")
+    # when it reads again
+    for _ in range(unread):
+        systemd.recv(100)
+    assert notifier.ready("ready")
+    assert systemd.recv(100) == b"READY=1\nSTATUS=ready"
 
 
 def test_the_watchdog_counts_only_when_it_is_meant_for_this_process() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,7 @@ from daemon.settings import load_settings
 from daemon.tables import Inference, Status, Voice
 from daemon.voice_lane import VoiceLane
 from daemon.world import World
+from tests.waiting import PATIENCE_S, until
 
 STAND_IN = Path(__file__).parent / "stand_in_voice.py"
 TEXT = "你好，世界。"
@@ -31,7 +32,7 @@ class Stage:
         overrides = {
             ("paths", "work_dir"): folder / "work",
             ("paths", "inbox_dir"): folder / "inbox",
-            ("inference", "timeout_s"): 3,
+            ("inference", "timeout_s"): PATIENCE_S,
         }
         settings = load_settings(None, overrides, {}).settings
         layout = Layout.of(settings)
@@ -45,6 +46,11 @@ class Stage:
             facts = {"family": "nano", "sovits_path": "models/a.pth", "gpt_path": "models/a.ckpt", "input_hash": "a"}
             assert made.id is not None
             session.add(Voice(character_id=made.id, trained_from="random weights", metrics={}, **facts))
+
+    def allow(self, timeout_s: float) -> None:
+        """Let a sentence take so long at most."""
+        inference = self.world.settings.inference.model_copy(update={"timeout_s": timeout_s})
+        self.world = replace(self.world, settings=self.world.settings.model_copy(update={"inference": inference}))
 
     def lane(self, *behaviours: str) -> VoiceLane:
         return VoiceLane(self.world, (sys.executable, str(STAND_IN), str(self.runs), ",".join(behaviours)))
@@ -112,6 +118,7 @@ def test_a_worker_that_leaves_just_when_a_sentence_comes_is_replaced(stage: Stag
 
 
 def test_a_sentence_that_takes_too_long_fails_and_names_the_setting(stage: Stage) -> None:
+    stage.allow(5)
     first, second = stage.speak("hang", "speak", sentences=2)
     assert first.status == Status.FAILED and "inference.timeout_s" in (first.error_message or "")
     assert second.status == Status.COMPLETED
@@ -134,11 +141,9 @@ def test_stopping_ends_the_worker_at_once_and_the_sentence_is_spoken_after_the_n
     asked = stage.ask()
     lane = stage.lane("hang", "speak")
     lane.start()
-    deadline = time.monotonic() + 20
-    while not stage.pids() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(stage.pids, "the worker to start")
     lane.stop()
-    lane.join(5)
+    lane.join(PATIENCE_S)
     assert not lane.is_alive()
     assert inferences.recover(stage.world.database) == 1
     again = stage.lane("hang", "speak")

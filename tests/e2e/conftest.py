@@ -23,6 +23,8 @@ from urllib.parse import quote
 import psutil
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 CLIPS = ROOT / "tests" / "data" / "allison_en"
 MORE_CLIPS = Path(os.environ.get("VOICES_DIR", ROOT.parent / "shared" / "voices")) / "allison_en"
@@ -67,7 +69,7 @@ class LiveService:
         log = (self.state / "service.log").open("ab")
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
-        self.until(self._answers, 60, "the service to answer")
+        self.until(self._answers, "the service to answer")
 
     def kill(self) -> None:
         """kill -9 of the daemon alone."""
@@ -80,7 +82,7 @@ class LiveService:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_S)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         request = urllib.request.Request(
@@ -113,14 +115,14 @@ class LiveService:
             jobs = self.jobs(character, job_kind)
             return bool(jobs) and jobs[-1]["id"] > after and jobs[-1]["status"] in FINAL
 
-        self.until(ended, timeout_s, f"{kind} of {character}")
+        self.until(ended, f"{kind} of {character}", timeout_s)
         return self.call("GET", f"/characters/{character}/{kind}/status")[1]
 
     def last_job(self, character: str, kind: str) -> int:
         jobs = self.jobs(character, "process" if kind == "audio" else "train")
         return jobs[-1]["id"] if jobs else 0
 
-    def until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+    def until(self, condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if condition():

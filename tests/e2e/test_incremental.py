@@ -40,8 +40,8 @@ def test_only_what_a_change_made_stale_is_redone(service: Any, recordings: list[
     # when the same ones are dropped again, then no job runs and nothing is stored twice
     audio, training = service.last_job(name, "audio"), service.last_job(name, "training")
     service.drop(name, *many, config=None)
-    service.until(lambda: not list((service.inbox / name).glob("*.flac")), 60, "the same files to be taken")
-    service.until(lambda: _quiet(service), 30, "the service to be quiet")
+    service.until(lambda: not list((service.inbox / name).glob("*.flac")), "the same files to be taken")
+    service.until(lambda: _quiet(service), "the service to be quiet")
     assert (service.last_job(name, "audio"), service.last_job(name, "training")) == (audio, training)
     assert len(list((service.work_dir / "characters" / name / "raw_audio").glob("*.flac"))) == len(many)
     assert service.call("GET", f"/characters/{name}/training/status")[1]["status"] == "completed"
@@ -49,7 +49,7 @@ def test_only_what_a_change_made_stale_is_redone(service: Any, recordings: list[
     # when a recording is only touched, then it costs nothing
     raw = service.work_dir / "characters" / name / "raw_audio" / many[0].name
     raw.touch()
-    service.until(lambda: _quiet(service), 30, "the service to be quiet")
+    service.until(lambda: _quiet(service), "the service to be quiet")
     assert service.call("GET", f"/characters/{name}/audio/status")[1]["status"] == "completed"
 
     # when one recording gets new bytes, then one recording is redone
@@ -64,9 +64,7 @@ def test_only_what_a_change_made_stale_is_redone(service: Any, recordings: list[
     # when epochs_s1 changes, then GPT alone is trained again
     training = service.last_job(name, "training")
     (service.inbox / name / "character.yaml").write_text("language: en\nepochs_s2: 1\nepochs_s1: 2\n", encoding="utf-8")
-    service.until(
-        lambda: service.call("GET", f"/characters/{name}")[1]["config"]["epochs_s1"] == 2, 30, "the new config"
-    )
+    service.until(lambda: service.call("GET", f"/characters/{name}")[1]["config"]["epochs_s1"] == 2, "the new config")
     service.call("POST", f"/characters/{name}/training/start")
     assert service.wait(name, "training", after=training)["status"] == "completed"
     redone = service.redone(service.last_job(name, "training"))

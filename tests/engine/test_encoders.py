@@ -255,7 +255,7 @@ def test_a_speaker_vector_comes_from_a_bare_state_file_and_any_rate(tmp_path: Pa
         shapes = {name: tensor.shape for name, tensor in ERes2NetV2().state_dict().items()}
     path = tmp_path / SPEAKER_FILE
     path.parent.mkdir()
-    torch.save({name: torch.tensor(0.01, dtype=torch.float16).expand(shape) for name, shape in shapes.items()}, path)
+    torch.save({name: torch.full(shape, 0.01, dtype=torch.float16) for name, shape in shapes.items()}, path)
     encoder = speaker_encoder(family("v2Pro"), str(tmp_path))
     assert encoder is not None
     vector = encoder.embed(WAVE, 32_000)

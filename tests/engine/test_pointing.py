@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import jiwer
@@ -14,8 +15,9 @@ from GPT_SoVITS.devices import choose_compute
 from GPT_SoVITS.families import FAMILIES, FamilyName
 from GPT_SoVITS.models.aligner import LARGEST_STEP, PhoneAligner, best_paths
 from GPT_SoVITS.models.semantic_generation import GenerationOptions, SemanticText
-from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.models.text_to_semantic import PointedBatch, TextToSemantic
 from GPT_SoVITS.sampling import SamplingOptions
+from GPT_SoVITS.training.alignment import Alignments, misheard
 from GPT_SoVITS.training.base.alignment import fit_aligner
 from GPT_SoVITS.training.direct_trainer import Schedule
 from GPT_SoVITS.training.gpt_data import GptItem
@@ -124,10 +126,55 @@ def test_an_untrained_pointer_still_comes_to_an_end() -> None:
 def test_padding_changes_no_loss() -> None:
     torch.manual_seed(0)
     model = TextToSemantic(SMALL).eval()
-    phones, codes, _ = _spoken(1)
-    lengths = torch.tensor([8]), torch.tensor([len(codes)])
-    alone = model.pointed_losses(phones[None], lengths[0], codes[None], lengths[1])
-    wide_phones = torch.nn.functional.pad(phones[None], (0, 5))
-    wide_codes = torch.nn.functional.pad(codes[None], (0, 9), value=SMALL.eos)
-    padded = model.pointed_losses(wide_phones, lengths[0], wide_codes, lengths[1])
-    assert torch.allclose(alone.loss, padded.loss, atol=1e-4)
+    phones, codes, places = _spoken(1)
+    batch = PointedBatch(
+        phones[None], torch.tensor([8]), codes[None], torch.tensor([len(codes)]), torch.tensor([places]), codes[None]
+    )
+    wide_codes = torch.nn.functional.pad(batch.codes, (0, 9), value=SMALL.eos)
+    padded = replace(
+        batch,
+        phones=torch.nn.functional.pad(batch.phones, (0, 5)),
+        codes=wide_codes,
+        places=torch.nn.functional.pad(batch.places, (0, 9)),
+        heard=wide_codes,
+    )
+    assert torch.allclose(model.pointed_losses(batch).loss, model.pointed_losses(padded).loss, atol=1e-4)
+
+
+def test_a_clip_is_aligned_once_and_as_the_aligner_has_it() -> None:
+    corpus = [_spoken(seed) for seed in range(20)]
+    aligner = PhoneAligner(50, 100)
+    fit_aligner(aligner, [phones for phones, _, _ in corpus], [codes for _, codes, _ in corpus])
+    items = [GptItem(str(n), phones, codes, len(codes) / 25) for n, (phones, codes, _) in enumerate(corpus)]
+    alignments = Alignments(aligner)
+    first = alignments.of(items)
+    aligner.emission.zero_()
+    assert torch.equal(alignments.of(items[3:5])[0, : len(items[3].codes)], first[3, : len(items[3].codes)])
+    right = sum(int((first[n, : len(places)] == torch.tensor(places)).sum()) for n, (_, _, places) in enumerate(corpus))
+    assert right > 0.8 * sum(len(places) for _, _, places in corpus)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0, 1), st.integers(0, 10_000))
+def test_what_is_misheard_are_other_codes_of_the_same_phone(share: float, seed: int) -> None:
+    """Phone p sounds as 2 p or 2 p + 1, so the one can only be taken for the other."""
+    phones, codes, places = _spoken(seed)
+    emission = torch.full((50, 100), float("-inf"))
+    for phone in range(50):
+        emission[phone, 2 * phone : 2 * phone + 2] = math.log(0.5)
+    torch.manual_seed(seed)
+    heard = misheard(codes[None], phones[None], torch.tensor([places]), emission, share)[0]
+    assert torch.equal(heard // 2, codes // 2)
+    if share == 0:
+        assert torch.equal(heard, codes)
+
+
+def test_a_larger_share_is_misheard_more_often() -> None:
+    phones = torch.arange(10, 40)[None].expand(200, -1)
+    places = torch.arange(30)[None].expand(200, -1)
+    codes = 2 * phones
+    emission = torch.full((50, 100), -math.log(100))
+    torch.manual_seed(0)
+    changed = [float((misheard(codes, phones, places, emission, s) != codes).float().mean()) for s in (0.2, 0.8)]
+    assert 0.05 < changed[0] < 0.15
+    assert 0.3 < changed[1] < 0.5

@@ -20,9 +20,9 @@ from GPT_SoVITS.inference import Reference, SpeakOptions, Voice
 from GPT_SoVITS.training.base.corpus import read_corpus
 from GPT_SoVITS.training.base.export import export_base
 from GPT_SoVITS.training.base.extract import extract, feature_path
-from GPT_SoVITS.training.base.prepare import load_prepared, prepare
+from GPT_SoVITS.training.base.prepare import keep_tokens, load_prepared, prepare
 from GPT_SoVITS.training.base.recipe import BaseRecipe
-from GPT_SoVITS.training.base.train import Deadline, train_base_gpt, train_base_sovits
+from GPT_SoVITS.training.base.train import BaseRun, Deadline, train_base_gpt, train_base_sovits
 from GPT_SoVITS.training.direct_trainer import Schedule
 from GPT_SoVITS.voice_networks import base_networks
 
@@ -108,11 +108,11 @@ def test_a_base_is_made_continued_and_speaks(corpus: Path, tmp_path: Path, monke
     prepare(utterances, tmp_path / "cache", tmp_path / "data", family, RECIPE)
     data = load_prepared(tmp_path / "data")
     assert (len(data.training), len(data.validation)) == (5, 1)
-    compute = choose_compute("cpu")
+    run = BaseRun(data, family, RECIPE, choose_compute("cpu"))
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     for turn in (1, 2):
-        train_base_sovits(data, family, RECIPE, tmp_path / "sovits", Deadline(0.03), compute)
-        train_base_gpt(data, family, RECIPE, tmp_path / "gpt", Deadline(0.03), compute)
+        train_base_sovits(run, tmp_path / "sovits", Deadline(0.03))
+        train_base_gpt(run, tmp_path / "gpt", Deadline(0.03))
         steps = {name: _steps(tmp_path / name) for name in ("sovits", "gpt")}
         assert all(list(range(1, len(each) + 1)) == [row["step"] for row in each] for each in steps.values()), turn
     first, last = steps["sovits"][0], steps["sovits"][-1]
@@ -128,6 +128,24 @@ def test_a_base_is_made_continued_and_speaks(corpus: Path, tmp_path: Path, monke
     assert np.array_equal(spoken[0].samples, spoken[1].samples)
     assert len(spoken[0].samples) > 3_200
     assert "base model" in spoken[0].warnings[0]
+
+    # and another training goes on from it, with the same tokens
+    base = tmp_path / "models" / "nano"
+    keep_tokens(base, tmp_path / "more", family)
+    prepare(utterances, tmp_path / "cache", tmp_path / "more", family, RECIPE)
+    more = load_prepared(tmp_path / "more")
+    same = [bool((one.codes == other.codes).all()) for one, other in zip(data.training, more.training, strict=True)]
+    assert sum(same) >= len(same) - 1  # half precision may move a code between two centres
+    onward = replace(run, data=more, start=base)
+    model = train_base_sovits(onward, tmp_path / "onward", Deadline(0.0))
+    assert torch.equal(model.dec.level_mean, voice.sovits.dec.level_mean)
+    assert _validation(tmp_path / "onward") == pytest.approx(_validation(tmp_path / "sovits"), abs=0.2)
+
+
+def _validation(folder: Path) -> float:
+    last = json.loads((folder / "validation.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    envelope: float = last["envelope"]
+    return envelope
 
 
 def _steps(folder: Path) -> list[dict[str, float]]:

@@ -14,6 +14,7 @@ import pytest
 from GPT_SoVITS.audio import decode
 from pipeline.encode import PCM_RATE_HZ, encode
 from pipeline.sound_formats import SoundFormat
+from tests.waiting import PATIENCE_S
 
 RATE_HZ = 32_000
 SECONDS = 3
@@ -80,4 +81,4 @@ def test_a_listener_that_goes_away_ends_it() -> None:
             process.stdin.write(_tone())
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
-    assert process.wait(20) != 0
+    assert process.wait(PATIENCE_S) != 0

@@ -41,7 +41,7 @@ def _inputs(recordings: dict[str, tuple[str, str | None]], config: JobConfig) ->
     return plan.Inputs(config, rows, {})
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(RECORDINGS, CONFIGS)
 def test_what_a_run_makes_is_fresh_afterwards(recordings: dict[str, tuple[str, str | None]], config: JobConfig) -> None:
     inputs = _inputs(recordings, config)
@@ -96,6 +96,21 @@ def test_an_edit_stales_one_clip() -> None:
     planned = plan.plan_step(StepName.ASR_TRANSCRIBE, edited)
     assert [item.name for item in planned.stale] == [clip, "list"]
     assert plan.plan_step(StepName.DENOISE_AUDIO, edited).complete
+
+
+def test_a_polyphone_model_that_comes_or_goes_stales_the_text_features_of_chinese_clips() -> None:
+    inputs = _finished()
+    chinese, english = (f"a.wav_{n:010d}_{n + 1:010d}.wav" for n in range(2))
+    for clip, language in ((chinese, "zh"), (english, "en")):
+        key = (StepName.ASR_TRANSCRIBE, clip)
+        inputs.artifacts[key] = replace(inputs.artifacts[key], detail={"text": "words", "language": language})
+    with_model = replace(inputs, config=replace(inputs.config, polyphones="g2pW.onnx 1"))
+    planned = plan.plan_step(StepName.EXTRACT_TEXT_FEATURES, with_model)
+    assert [item.name for item in planned.stale] == [chinese, "list"]
+    _simulate(with_model, JobKind.TRAIN)
+    assert _stale(with_model) == set()
+    gone = plan.plan_step(StepName.EXTRACT_TEXT_FEATURES, inputs)
+    assert [item.name for item in gone.stale] == [chinese, "list"]
 
 
 def test_every_step_is_described_once() -> None:

@@ -16,6 +16,7 @@ import soundfile
 from GPT_SoVITS.checkpoints import write_gpt_weights, write_sovits_weights
 from pipeline.protocol import Message, MessageType, SpeakCancel, SpeakRequest, decode_message, encode
 from tests.engine.small_voice import small_family, small_networks
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 CLIP = ROOT / "tests" / "data" / "allison_en" / "dir-nomore.flac"
@@ -165,5 +166,34 @@ def test_an_idle_worker_leaves(request_: SpeakRequest) -> None:
     )
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["type"] == "started"
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     process.communicate()
+
+
+NO_ROOM = """
+import torch
+from pipeline.channel import Channel
+from pipeline.voice import Worker, serve
+from pipeline.voice_requests import RequestQueue
+from pipeline.warm_voices import WarmVoices
+
+class TooLarge(WarmVoices):
+    def get(self, request):
+        return torch.empty(2**60, dtype=torch.uint8)
+
+serve(Worker(TooLarge(), RequestQueue(0), Channel()), 60.0)
+"""
+"""A voice worker whose voices are larger than any memory."""
+
+
+def test_a_full_memory_is_told_apart_from_a_fault(request_: SpeakRequest) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM],
+        input=f"{encode(request_)}\n",
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    answers = [decode_message(line).data for line in done.stdout.splitlines()]
+    assert [(answer["code"], answer["kind"]) for answer in answers] == [("memory", "resource")]

@@ -13,6 +13,9 @@ _OWN_WORDS = {
     "json": "JH EY1 S AH0 N",
     "conda": "K AA1 N D AH0",
     "chatgpt": "CH AE1 T JH IY1 P IY1 T IY1",
+    "covid": "K OW1 V IH0 D",
+    "tik": "T IH1 K",
+    "tok": "T AA1 K",
     "zero": "Z IY1 R OW0",
     "vs": "V ER1 S AH0 Z",
 }

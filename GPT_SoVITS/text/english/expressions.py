@@ -19,6 +19,11 @@ _ABBREVIATIONS = {
 }
 _SPOKEN_SIGNS = {".": " dot ", "/": " slash ", "-": " dash ", "_": " underscore ", "@": " at ", ":": " colon "}
 _SPOKEN_SIGNS |= {"?": " question mark ", "=": " equals ", "&": " and ", "#": " hash ", "+": " plus ", "~": " tilde "}
+_TITLES = {"Dr": "Doctor", "Mr": "Mr", "Mrs": "Mrs", "Ms": "Ms", "Prof": "Professor"}
+_STREETS = {"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road"}
+_DAYS = {"Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday"}
+_DAYS |= {"Thur": "Thursday", "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday"}
+_DAY = "|".join(sorted(_DAYS, key=len, reverse=True))
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
 _COUNTED = (
     "World War|War|Chapter|Part|Volume|Book|Act|Scene|Section|Phase|Type|Class|Level|Season|Episode|Article|Appendix|"
@@ -116,7 +121,7 @@ _EARLY: list[tuple[str, Callable[[re.Match[str]], str]]] = [
 _PLAIN_AFTER = len(_EARLY)
 _LATE: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"\b[\w.+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{2,63})+", _address),
-    (r"\b(?:https?://|www\.)[A-Za-z0-9][^\s,!?\"'<>()\[\]{}]{0,300}[A-Za-z0-9/]", _address),
+    (r"\b(?:https?://|www\.)[A-Za-z0-9](?:[^\s,!?\"'<>()\[\]{}]|\?(?=\w)){0,300}[A-Za-z0-9/]", _address),
     (r"(?<!\w)@(?=\w)", lambda _: "at "),
     (r"(?<!\w)#(?=\d)", lambda _: "number "),
     (r"(?<!\w)#(?=[A-Za-z])", lambda _: "hashtag "),
@@ -126,6 +131,11 @@ _LATE: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"(?<!\w)(?:24/7|9/11|50/50|and/or)(?!\w)", lambda match: _SLASHED[match[0]]),
     (r"(?<!\w)(?:approx\.|dept\.|govt\.|w/o|w/)(?= ?\w)", lambda match: _ABBREVIATIONS[match[0]] + " "),
     (r"\bSt\. (?=[A-Z])", lambda _: "Saint "),
+    (rf"\b({'|'.join(_TITLES)})\. ?(?=[A-Z])", lambda match: f"{_TITLES[match[1]]} "),
+    (r"(?<=[a-z] )(Ave|Blvd|Rd)\.(?=\W|$)", lambda match: _STREETS[match[1]]),
+    (rf"\b({_DAY})\.? ?[-–] ?({_DAY})\b\.?", lambda match: f"{_DAYS[match[1]]} to {_DAYS[match[2]]}"),
+    (r"\b([AaPp])\.?[Mm]\.? ?(\d{1,2}:\d{2})(?!\d)", lambda match: f"{match[2]} {match[1].lower()}.m."),
+    (r"(\d ?[aApP]\.?[mM]\.?) ?[-–] ?(?=\d)", lambda match: f"{match[1]} to "),
     (r"\b(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\. ?(?=\d)", lambda match: _SHORT_MONTHS[match[1]] + " "),
     (r"(?<![\d\-])(\d{4})-(\d{1,2})-(\d{1,2})(?![\d\-])", _year_first),
     (r"(?<![\d/])(\d{4})/(\d{1,2})/(\d{1,2})(?![\d/])", _year_first),
@@ -137,7 +147,7 @@ _LATE: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"(\d{1,2}(?::\d{2})?) ?([aApP])\.?[mM]\b\.?(?!\w)", _half_day),
     (r"(?<![\w'])(\d)'(?:(\d{1,2})\")", lambda match: f"{match[1]} feet {match[2]}"),
     (r"(?<=\d) ?[x×] ?(?=\d)", lambda _: " by "),
-    (r"(?<![\d.,\-])(\d{1,60}) ?([\-–]) ?(\d{1,60})(?![\d.,\-]*\d)", _range),
+    (r"(?<![\w.,\-])(\d{1,60}) ?([\-–]) ?(\d{1,60})(?![\d.,\-]*\d)", _range),
     (r"(?<!\w)[~≈](?=\$?\d)", lambda _: "about "),
     (rf"\b({_COUNTED}) ([IVXL]{{1,7}})\b", lambda match: f"{match[1]} {cardinal(str(_roman(match[2])))}"),
     (
@@ -148,7 +158,7 @@ _LATE: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"\b([A-Z]{2,6})s\b", lambda match: f"{match[1]}'s"),
     (r"(?i)\bi\.e\.", lambda _: "that is"),
     (r"(?i)\be\.g\.", lambda _: "for example"),
-    (r"\b(?:[A-Z]\.){2,}(?: (?=[A-Z])|$)?", _acronym),
+    (r"\b(?:[A-Z]\.){2,}(?: (?=[A-Z])|$)?|\b(?:Ph|[BM]Sc|[BM]\.Sc)\.(?:D\.)?", _acronym),
     (r"\ba\.k\.a\.", lambda _: "A K A"),
 ]
 _RULES: tuple[Rule, ...] = tuple((re.compile(pattern), words) for pattern, words in (*_EARLY, *_LATE))

@@ -41,6 +41,29 @@ _PRONOUNS = frozenset({"i", "you", "we", "they", "he", "she", "it", "anyone", "e
 _TOLD_BY_NOUN = frozenset({"close", "closer", "content", "complex", "absent", "perfect", "separate", "moderate"})
 
 
+_SAID_BY_CONTEXT: dict[str, tuple[str, frozenset[str], frozenset[str]]] = {
+    "live": (
+        "L IH1 V",
+        _TO_VERB - {"i", "you", "we", "they", "who"},
+        frozenset(str.split("in on at with here there alone together by for without under through happily among like")),
+    ),
+    "lead": ("L IY1 D", _TO_VERB, frozenset(str.split("singer role actor actress guitarist author time character"))),
+    "wind": (
+        "W IH1 N D",
+        frozenset(str.split("strong cold warm hot north south east west solar high no some with of and light icy")),
+        frozenset(str.split("is was blew blows blowing speed speeds turbine turbines power energy farm farms chill")),
+    ),
+    "tears": ("T IH1 R Z", frozenset(str.split("in with of into her his my their your our shed")), frozenset()),
+    "wound": (
+        "W UW1 N D",
+        frozenset(str.split("a the his her my their your this that open deep fatal bullet gunshot knife stab flesh")),
+        frozenset(),
+    ),
+}
+"""Words that are not in the list -> the reading other than the first of the dictionary, and the words before or behind
+that call for it. Left out is what the strict reference reads with the first: they live near, the wind will."""
+
+
 @dataclass(frozen=True, slots=True)
 class Homograph:
     """Two pronunciations; `part` is the part of speech (V, N, VBD ...) of the first, the second is for all else."""
@@ -53,11 +76,12 @@ class Homograph:
 def homograph_phones(words: Sequence[str], index: int) -> tuple[str, ...] | None:
     """Return the phones of `words[index]` if it is a homograph, else None. `words` are lower-case tokens."""
     word = words[index]
-    entry = _homographs().get(word)
-    if entry is None:
-        return None
     before = words[index - 1] if index else ""
     after = words[index + 1] if index + 1 < len(words) else ""
+    entry = _homographs().get(word)
+    if entry is None:
+        said, befores, afters = _SAID_BY_CONTEXT.get(word, ("", frozenset(), frozenset()))
+        return tuple(said.split()) if before in befores or after in afters else None
     if word == "read":
         return entry.second if _is_past_read(words, index, before) else entry.first
     if word == "used":

@@ -6,9 +6,19 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from GPT_SoVITS.text.english.dictionary import pronunciation
 from GPT_SoVITS.text.english.expressions import written_out
-from GPT_SoVITS.text.english.numbers import cardinal, decade, decimal, fraction, ordinal, spoken
-from GPT_SoVITS.text.english.quantities import MONEY, NUMBER, SCALE, UNIT, money, with_unit
+from GPT_SoVITS.text.english.numbers import cardinal, decade, decimal, digits, fraction, ordinal, spoken
+from GPT_SoVITS.text.english.quantities import (
+    MONEY,
+    NUMBER,
+    SCALE,
+    UNIT,
+    fraction_with_unit,
+    mixed_number,
+    money,
+    with_unit,
+)
 
 _TO_PLAIN = str.maketrans(
     {
@@ -42,10 +52,11 @@ _TO_PLAIN = str.maketrans(
 _OPERATORS = {"+": "plus", "-": "minus", "*": "times", "×": "times", "/": "divided by", "÷": "divided by"}
 _OPERATORS["="] = "equals"
 _SIGNS = {"%": " percent", "&": " and ", "×": " times ", "÷": " divided by ", "=": " equals ", "+": " plus "}
-_DOMAINS = "com|org|net|io|ai|dev|edu|gov|info|uk|cn|jp|kr|de|fr|txt|pdf|html|py|js|json|csv|zip|png|jpg|mp3|wav"
+_DOMAINS = "com|org|net|io|ai|dev|edu|gov|info|uk|cn|jp|kr|de|fr|txt|pdf|html|md|py|js|json|csv|zip|png|jpg|mp3|wav"
 
 _BETWEEN_WORDS = re.compile(r"(?<=[A-Za-z.,'])[/_|\\:=<>()\[\]{}*~^]+(?=[A-Za-z])")
 _NOT_SPOKEN = re.compile(r"[^ A-Za-z'.,?!\-]|(?<![A-Za-z])'|'(?![A-Za-z])")
+_SHOUTED = re.compile(r"(?<![A-Za-z])[A-Z]{5,40}(?![A-Za-z])")
 _BEFORE_CAPITAL = re.compile(r"(?<=[^\s\-])(?=[A-Z])")
 _MARK_RUN = re.compile(r"([.,?!\- ])[.,?!\-]+")
 
@@ -58,10 +69,17 @@ def normalise(text: str) -> str:
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
     text = _without_accents("".join(_SIGNS.get(character, character) for character in text))
-    text = _BETWEEN_WORDS.sub(" ", text)
+    text = _BETWEEN_WORDS.sub(" ", _in_lower_case(text))
     text = _NOT_SPOKEN.sub("", text)
     text = _BEFORE_CAPITAL.sub(" ", text)
     return _MARK_RUN.sub(r"\1", text)
+
+
+def _in_lower_case(text: str) -> str:
+    """`text` with its shouted words in lower case; short ones are acronyms, which are spelled."""
+    if text.isupper():
+        return text
+    return _SHOUTED.sub(lambda match: match[0].lower() if pronunciation(match[0].lower()) else match[0], text)
 
 
 def _without_accents(text: str) -> str:
@@ -83,6 +101,16 @@ def _time(match: re.Match[str]) -> str:
     return cardinal(str(hour % 12 or 12)) + minutes + half + (f" {told.strip()}" if told else "")
 
 
+def _code(match: re.Match[str]) -> str:
+    """The digits of a code such as AB123456 one by one, apart from letters on both sides."""
+    letter_follows = match.string[match.end() : match.end() + 1].isalpha()
+    return f" {digits(match[0])}{' ' if letter_follows else ''}"
+
+
+def _version(match: re.Match[str]) -> str:
+    return " point ".join(cardinal(part) for part in match[0].split("."))
+
+
 def _compiled_rules() -> list[Rule]:
     written: list[tuple[str, Callable[[re.Match[str]], str]]] = [
         (rf"(?<=[A-Za-z0-9])\.(?=(?:{_DOMAINS})\b)", lambda _: " dot "),
@@ -94,10 +122,14 @@ def _compiled_rules() -> list[Rule]:
         (r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)( ?[ap]\.m\.)?(?![\d:])", _time),
         (r"\b(?:(\d{3}0)|(\d0))'?s\b", lambda match: decade(match[1] or match[2])),
         (rf"({MONEY}) ?({NUMBER})({SCALE})?|({NUMBER}) ?({MONEY})", money),
+        (rf"(?<![\d/])(\d{{1,3}}) (\d)/(\d)(?![\d/])(?: ?(?!in\b)({UNIT})(?![A-Za-z\d/]))?", mixed_number),
+        (rf"(?<![\d/])(\d{{1,3}})/(\d{{1,3}}) ?(?!in\b)({UNIT})(?![A-Za-z\d/])", fraction_with_unit),
         (rf"(?<![A-Za-z\d.])({NUMBER})(?: ?(?!in\b)|(?=in\b))({UNIT})(?![A-Za-z\d/])", with_unit),
         (r"(\d{1,60})(?:st|nd|rd|th)\b", lambda match: ordinal(match[1])),
         (r"(?<![\d/])(\d{1,60})/(\d{1,60})(?![\d/])", lambda match: fraction(match[1], match[2])),
+        (r"(?<=[A-Za-z])(?:\d{5,60}|0\d{1,60})(?![.,:/]?\d)", _code),
         (r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", lambda _: " "),
+        (r"(?<![\d.])\d{1,20}(?:\.\d{1,20}){2,10}(?!\.?\d)", _version),
         (r"\d{1,60}\.\d{1,60}|(?<!\S)\.\d{1,60}", lambda match: decimal(match[0])),
         (r"\d{1,60}", lambda match: spoken(match[0])),
     ]

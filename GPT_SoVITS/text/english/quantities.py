@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from GPT_SoVITS.text.english.numbers import cardinal, decimal, spoken
+from GPT_SoVITS.text.english.numbers import cardinal, decimal, fraction
 
 NUMBER = r"\d{1,60}(?:\.\d{1,60})?"
 _UNITS: dict[str, tuple[str, str]] = {
@@ -86,6 +86,18 @@ def with_unit(match: re.Match[str]) -> str:
     return f"{decimal(match[1])} {one if match[1] == '1' else many}"
 
 
+def fraction_with_unit(match: re.Match[str]) -> str:
+    """Return a fraction (groups 1 and 2) of a unit (group 3) in words."""
+    return f"{fraction(match[1], match[2])} {_UNITS[match[3]][0]}"
+
+
+def mixed_number(match: re.Match[str]) -> str:
+    """Return a whole number, a fraction (groups 1 to 3) and perhaps a unit (group 4) in words."""
+    part = fraction(match[2], match[3])
+    words = f"{cardinal(match[1])} and {'a' + part.removeprefix('one') if match[2] == '1' else part}"
+    return f"{words} {_UNITS[match[4]][1]}" if match[4] else words
+
+
 def money(match: re.Match[str]) -> str:
     """Return a sum: sign, number and scale (groups 1 to 3), or number and sign (groups 4 and 5), in words."""
     sign, number = (match[1], match[2]) if match[1] else (match[5], match[4])
@@ -95,7 +107,7 @@ def money(match: re.Match[str]) -> str:
     if scale or len(part) > 2:
         return f"{decimal(number)}{scale} {many}"
     cents = part.ljust(2, "0") if part else "00"
-    large_words = f"{spoken(whole)} {one if whole == '1' else many}"
+    large_words = f"{cardinal(whole)} {one if whole == '1' else many}"
     small_words = f"{cardinal(cents)} {small if cents == '01' else smalls}"
     if int(cents) == 0:
         return large_words

@@ -25,6 +25,18 @@ _UNITS = {
     "V": "ボルト",
     "dB": "デシベル",
 }
+_METRIC = {
+    "km": "キロメートル",
+    "cm": "センチメートル",
+    "mm": "ミリメートル",
+    "kg": "キログラム",
+    "mg": "ミリグラム",
+    "ml": "ミリリットル",
+    "m": "メートル",
+    "g": "グラム",
+    "L": "リットル",
+}
+"""Units that Open JTalk reads behind a whole number, but not behind a decimal."""
 _MONEY = {"¥": "円", "￥": "円", "$": "ドル", "€": "ユーロ", "£": "ポンド"}
 _SIGNS = {"+": "プラス", "×": "かける", "÷": "わる", "=": "イコール"}
 _DIGITS = ("ゼロ", "イチ", "ニ", "サン", "ヨン", "ゴ", "ロク", "ナナ", "ハチ", "キュウ")
@@ -57,7 +69,7 @@ _ORDINARY = str.maketrans(
     }
 )
 """Rare forms of characters that the dictionary knows in their ordinary form only."""
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"\d+(?:[.点][\dァ-ヴー]+)?"
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
@@ -119,6 +131,12 @@ _WRITTEN: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"(?<![\d\-])(\d{4})-(\d{1,2})-(\d{1,2})(?![\d\-])", _date),
     (r"(?<![\d\-])0\d{1,4}-\d{1,4}-\d{3,4}(?![\d\-])", _telephone),
     (r"(?<![\d:：])([01]?\d|2[0-9]):([0-5]\d)(?::([0-5]\d))?(?![\d:：])", _time),
+    (r"(?<![A-Za-z\d\-])-(?=\d+(?:\.\d+)? ?(?:[℃%％]|°C))", lambda _: "マイナス"),
+    (
+        rf"(?<![\d.])(\d+)\.(\d+) ?({'|'.join(_METRIC)})(?![A-Za-z/²])",
+        lambda match: f"{match[1]}点{_digits(match[2])}{_METRIC[match[3]]}",
+    ),
+    (rf"(?<![\d.])(\d+)\.(\d+)(?= ?(?:[%％一-鿿ァ-ヴ]|{_UNIT}))", lambda match: f"{match[1]}点{_digits(match[2])}"),
     (rf"([¥￥$€£]) ?({_NUMBER})((?:百|千|万|億|兆)*)", lambda match: f"{match[2]}{match[3]}{_MONEY[match[1]]}"),
     (rf"({_NUMBER}) ?({_UNIT})(?![A-Za-z/²])", lambda match: match[1] + _UNITS[match[2]]),
     (r"(?<![\d/])(\d{1,4})/(\d{1,4})(?![\d/])", _fraction),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
 
@@ -86,14 +86,12 @@ def _phones_of_labels(labels: list[Label]) -> list[str]:
 def _labels(text: str) -> list[Label]:
     with _loading:
         written = _engine().extract_fullcontext(text)
-    return [_label(found) for line in written if (found := _LABEL.search(line))]
+    return [_label(*found.groups()) for line in written if (found := _LABEL.search(line))]
 
 
-def _label(found: re.Match[str]) -> Label:
-    accent, mora, rest, moras = (
-        _ABSENT if found[name] == "xx" else int(found[name]) for name in ("accent", "mora", "rest", "moras")
-    )
-    return Label(found["phone"], accent, mora, rest, moras)
+@lru_cache(maxsize=20_000)
+def _label(phone: str, *counts: str) -> Label:
+    return Label(phone, *(_ABSENT if count == "xx" else int(count) for count in counts))
 
 
 @cache

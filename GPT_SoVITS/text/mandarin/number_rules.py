@@ -29,6 +29,7 @@ _YEAR = r"(?:1[5-9]|20)\d\d"
 _TIME = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?"
 _LASTED = "用了|用时|耗时|历时|时长|长达|花了|全长|片长|总长|成绩是|成绩为"
 _BEAT = "战胜|击败|获胜|取胜|领先|落后|逆转|险胜|大胜|完胜|惜败|负于|不敌|告负|打平|战平"
+_CALL = "(?:[电電]话|[电電]話|手[机機]|[热熱][线線]|致[电電]|[联聯][络絡]|[传傳]真)"
 _DEGREE = "(?:℃|°C|[摄攝]氏度)"
 _CHINESE_NUMERAL = "零一二三四五六七八九十百千万亿两半"
 _LATEST_OLD_YEAR = 60
@@ -121,6 +122,10 @@ def _group_called_out(match: re.Match[str]) -> str:
     return each_digit_called_out(match[1])
 
 
+def _local_call(match: re.Match[str]) -> str:
+    return match[1] + each_digit_called_out(match[2] + match[3])
+
+
 def _each_digit(match: re.Match[str]) -> str:
     return each_digit(match[1])
 
@@ -188,7 +193,7 @@ def _fraction(match: re.Match[str]) -> str:
 
 def _share(number: str, sign: str) -> str:
     whole = "百" if sign == "%" else "千"
-    return f"{whole}分之{'百' if number == '100' and sign == '%' else quantity(number)}"
+    return f"{whole}分之{quantity(number)}"
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -283,6 +288,7 @@ _DATES_AND_TIMES = _compiled(
 _TELEPHONES = _compiled(
     [
         (r"(?<![\d.])\+?(?:86-?)?(1[3-9]\d-\d{4}-\d{4}|1[3-9]\d{9})(?!\d)", _group_called_out),
+        (rf"(?<={_CALL})(\D{{0,4}})(\d{{4}})-(\d{{4}})(?![\d-])", _local_call),
         (r"(?<![\d.])[48]00-?\d{3}-?\d{4}(?!\d)", _called_out),
         (r"(?<![\d.])0\d{2,3}-[1-9]\d{6,7}(?:-\d{1,4})?(?!\d)", _called_out),
         (rf"(?<![\d.,])[1-9]\d{{6,7}}(?![\d.,%‰]|-\d|[多余餘几幾+]?(?:{MEASURE_PATTERN})|{UNIT_PATTERN})", _called_out),

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from GPT_SoVITS.text.mandarin.normalise import normalise, simplified
 from GPT_SoVITS.text.mandarin.polyphones import readings_by_context
-from GPT_SoVITS.text.mandarin.readings import NEUTRAL, Syllable, has_reading, phones_of_pinyin, readings, syllable_of
+from GPT_SoVITS.text.mandarin.readings import (
+    NEUTRAL,
+    Polyphones,
+    Syllable,
+    has_reading,
+    is_phrase,
+    phones_of_pinyin,
+    readings,
+    syllable_of,
+)
 from GPT_SoVITS.text.mandarin.tones import changed_er, changed_tones, is_doubled
 from GPT_SoVITS.text.mandarin.words import Word, join_er, merged_words, words_of
 from GPT_SoVITS.text.marks import KEPT
@@ -30,7 +39,41 @@ class MandarinText:
     word2ph: tuple[int, ...]
 
 
-def mandarin_phones(text: str, *, erhua: bool = True, own_readings: Mapping[str, str] | None = None) -> MandarinText:
+@dataclass(frozen=True, slots=True)
+class _Readings:
+    """How the characters of one run are read: place -> pinyin where their neighbours, or else the model, decide.
+
+    A whole word of the dictionary of phrases is read as that says; the model decides about all others.
+    """
+
+    by_context: Mapping[int, str]
+    by_model: Mapping[int, str]
+
+    def syllables(self, words: list[Word]) -> list[tuple[Syllable, ...]]:
+        """Return the syllables of each word of the run."""
+        read: list[tuple[Syllable, ...]] = []
+        start = 0
+        for word in words:
+            syllables = readings(word.text)
+            if self.by_context or self.by_model:
+                by_model = {} if not self.by_model or is_phrase(word.text) else self.by_model
+                decided = (self.by_context.get(i) or by_model.get(i) for i in range(start, start + len(word.text)))
+                syllables = tuple(
+                    syllable_of(pinyin) if pinyin else syllable
+                    for pinyin, syllable in zip(decided, syllables, strict=True)
+                )
+            read.append(syllables)
+            start += len(word.text)
+        return read
+
+
+def mandarin_phones(
+    text: str,
+    *,
+    erhua: bool = True,
+    own_readings: Mapping[str, str] | None = None,
+    polyphones: Polyphones | None = None,
+) -> MandarinText:
     """Return the phones of `text` read as Mandarin.
 
     Args:
@@ -38,6 +81,7 @@ def mandarin_phones(text: str, *, erhua: bool = True, own_readings: Mapping[str,
         erhua: whether a final 儿 may take the tone of the syllable before it (symbol table v2 only).
         own_readings: word -> pinyin with tones (1 to 5), one syllable a character, for words to be read otherwise;
             no tone rule changes them.
+        polyphones: a model that reads characters in context, if there is one.
     """
     pause = next((phone for pattern, phone in _PAUSES if pattern.search(text)), COMMA)
     kept: list[str] = []
@@ -50,7 +94,7 @@ def mandarin_phones(text: str, *, erhua: bool = True, own_readings: Mapping[str,
         elif run in own:
             spoken = [phone for pinyin in own[run].split() for phone in phones_of_pinyin(syllable_of(pinyin))]
         elif _COMMON_HAN.match(run):
-            spoken = _phones_of_run(run, erhua)
+            spoken = _phones_of_run(run, erhua, polyphones)
         elif has_reading(run):
             spoken = list(phones_of_pinyin(readings(run)[0]))
         else:
@@ -74,46 +118,30 @@ def _runs(norm_text: str, own: Mapping[str, str]) -> list[str]:
     return [run for piece in pieces for run in ([piece] if piece in own else _RUN.findall(piece))]
 
 
-def _phones_of_run(run: str, erhua: bool) -> list[str]:
+def _phones_of_run(run: str, erhua: bool, polyphones: Polyphones | None) -> list[str]:
     phones: list[str] = []
-    by_context = readings_by_context(run)
-    words = join_er(_join_third_tones(merged_words(words_of(run)), by_context))
+    read = _Readings(readings_by_context(run), polyphones(run) if polyphones else {})
+    words = join_er(_join_third_tones(merged_words(words_of(run)), read))
     start = 0
-    for word, syllables in zip(words, _syllables(words, by_context), strict=True):
+    for word, syllables in zip(words, read.syllables(words), strict=True):
         tones = changed_tones(word, [syllable.tone for syllable in syllables])
         if erhua:
             tones = changed_er(word, tones)
         for index, (syllable, tone) in enumerate(zip(syllables, tones, strict=True), start):
-            spoken = syllable.tone if tone == NEUTRAL and index in by_context else tone
+            spoken = syllable.tone if tone == NEUTRAL and index in read.by_context else tone
             phones += phones_of_pinyin(Syllable(syllable.spelling, spoken))
         start += len(word.text)
     return phones
 
 
-def _syllables(words: list[Word], by_context: Mapping[int, str]) -> list[tuple[Syllable, ...]]:
-    """The syllables of each word of a run: those of the dictionary, or those that their neighbours decide."""
-    read: list[tuple[Syllable, ...]] = []
-    start = 0
-    for word in words:
-        syllables = readings(word.text)
-        if by_context:
-            syllables = tuple(
-                syllable_of(by_context[index]) if index in by_context else syllable
-                for index, syllable in enumerate(syllables, start)
-            )
-        read.append(syllables)
-        start += len(word.text)
-    return read
-
-
-def _join_third_tones(words: list[Word], by_context: Mapping[int, str]) -> list[Word]:
+def _join_third_tones(words: list[Word], read: _Readings) -> list[Word]:
     """Join words whose third tones meet, first those wholly in the third tone, then those that only touch in it."""
-    return _join_where(_join_where(words, by_context, wholly=True), by_context, wholly=False)
+    return _join_where(_join_where(words, read, wholly=True), read, wholly=False)
 
 
-def _join_where(words: list[Word], by_context: Mapping[int, str], *, wholly: bool) -> list[Word]:
+def _join_where(words: list[Word], read: _Readings, *, wholly: bool) -> list[Word]:
     joined: list[Word] = []
-    tones = [[syllable.tone for syllable in syllables] for syllables in _syllables(words, by_context)]
+    tones = [[syllable.tone for syllable in syllables] for syllables in read.syllables(words)]
     chained = False
     for index, word in enumerate(words):
         before = words[index - 1] if index else None

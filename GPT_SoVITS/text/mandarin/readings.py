@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from threading import Lock
 
 from GPT_SoVITS.text.symbols import MANDARIN_FINALS, MANDARIN_INITIALS
+
+Polyphones = Callable[[str], Mapping[int, str]]
+"""Takes a run of Chinese characters and returns place -> pinyin with its tone digit for those that it decides about."""
 
 _loading = Lock()
 _INITIALS_LONGEST_FIRST = sorted((i for i in MANDARIN_INITIALS if i.islower()), key=len, reverse=True)
@@ -36,11 +40,27 @@ def readings(word: str) -> tuple[Syllable, ...]:
     return tuple(syllable_of(text) for text in spelled)
 
 
+@lru_cache(maxsize=20_000)
+def all_readings(character: str) -> frozenset[str]:
+    """Return every reading that pypinyin's table of single characters has, as pinyin with its tone digit."""
+    with _loading:
+        from pypinyin import Style, pinyin
+
+        return frozenset(pinyin(character, style=Style.TONE3, heteronym=True, neutral_tone_with_five=True)[0])
+
+
 def has_reading(character: str) -> bool:
     """Tell whether `character` has a reading in pypinyin's table of single characters."""
     from pypinyin.pinyin_dict import pinyin_dict
 
     return ord(character) in pinyin_dict
+
+
+def is_phrase(word: str) -> bool:
+    """Tell whether `word` is in pypinyin's dictionary of phrases, which says how it is read as a whole."""
+    from pypinyin.phrases_dict import phrases_dict
+
+    return word in phrases_dict
 
 
 def phones_of_pinyin(syllable: Syllable) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from GPT_SoVITS.errors import ModelMissingError
+from GPT_SoVITS.text.mandarin.segmenter import lexicon
 from GPT_SoVITS.text.mandarin.words import Word, halves
 from GPT_SoVITS.text.packages import package_file
 
@@ -116,7 +117,7 @@ def _change_neutral(word: Word, tones: list[int]) -> None:
         return
     if word.part[0] in "nva":
         for index in range(1, len(text)):
-            if text[index] == text[index - 1]:
+            if text[index] == text[index - 1] and not _meet_by_chance(text, index):
                 tones[index] = 5
     measure = text.find("个")
     if _ends_neutral(word):
@@ -130,6 +131,12 @@ def _change_neutral(word: Word, tones: list[int]) -> None:
         tones[len(first) - 1] = 5
     if second and _listed(second):
         tones[-1] = 5
+
+
+def _meet_by_chance(text: str, index: int) -> bool:
+    """Tell whether two equal characters end and begin the two words that `text` is made of (银行行长)."""
+    words = lexicon().counts
+    return len(text) == 4 and index == 2 and text[:2] in words and text[2:] in words
 
 
 def _ends_neutral(word: Word) -> bool:

@@ -16,7 +16,9 @@ from torch import Tensor
 from GPT_SoVITS.families import Family
 from GPT_SoVITS.models.aligner import PhoneAligner
 from GPT_SoVITS.models.quantizer import Codebook
+from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_encoder import SYMBOL_COUNTS
+from GPT_SoVITS.nano_base import SOVITS_FILE, load_nano_base
 from GPT_SoVITS.text.frontend import ids_of, phones_of
 from GPT_SoVITS.text.languages import language_of_list, mode_for_language
 from GPT_SoVITS.training.acoustic_trainer import AcousticItem
@@ -24,7 +26,7 @@ from GPT_SoVITS.training.base.alignment import fit_aligner
 from GPT_SoVITS.training.base.corpus import Utterance
 from GPT_SoVITS.training.base.extract import feature_path
 from GPT_SoVITS.training.base.recipe import BaseRecipe
-from GPT_SoVITS.training.codebook import ContentCodebook, fit_codebook, read_codebook
+from GPT_SoVITS.training.codebook import ContentCodebook, codebook_of, fit_codebook, read_codebook, write_codebook
 from GPT_SoVITS.training.gpt_data import GptItem
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,19 @@ class Prepared:
 def gpt_items(items: Sequence[AcousticItem]) -> list[GptItem]:
     """Return the same clips as the text-to-semantic model wants them."""
     return [GptItem(item.name, item.phones, item.codes, len(item.codes) / CODES_PER_SECOND) for item in items]
+
+
+def keep_tokens(base: Path, output: Path, family: Family) -> None:
+    """Let the data that `prepare` will write use the codebook and the alignment of a base that is gone on from.
+
+    Raises:
+        CheckpointError: the base cannot be read.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    model = SovitsModel(family.sovits, family.audio)
+    load_nano_base(model, base, SOVITS_FILE)
+    write_codebook(output / CODEBOOK, codebook_of(model))
+    np.save(output / EMISSION, model.aligner.emission.numpy().astype(np.float16))
 
 
 def prepare(utterances: Sequence[Utterance], cache: Path, output: Path, family: Family, recipe: BaseRecipe) -> None:

@@ -17,10 +17,14 @@ class BaseRecipe:
     codebook_directions: int = 192
     """Principal directions that the codebook's centres are kept in."""
     sovits: Schedule = field(
-        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=6000, warmup_updates=100, batch_codes=400)
+        default_factory=lambda: Schedule(
+            learning_rate=1e-3, total_updates=11_000, warmup_updates=100, batch_codes=400, misheard_share=0.4
+        )
     )
-    gpt: Schedule = field(default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=3000, warmup_updates=200))
+    gpt: Schedule = field(
+        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=2300, warmup_updates=100, misheard_share=0.2)
+    )
     validation_items: int = 48
     """Utterances that the validation loss is taken over."""
     precision: str = "bfloat16"
-    """Of the matrix products; weights and optimiser stay in float32."""
+    """Of the matrix products where the device has instructions for it; weights and optimiser stay in float32."""

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from GPT_SoVITS.families import Family
 from GPT_SoVITS.models.harmonic_decoder import HarmonicDecoder
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.nano_base import GPT_FILE, SOVITS_FILE, load_nano_base
 from GPT_SoVITS.training.acoustic_trainer import AcousticItem, AcousticTrainee, collate
 from GPT_SoVITS.training.base.prepare import Prepared, gpt_items
 from GPT_SoVITS.training.base.recipe import BaseRecipe
@@ -69,7 +71,7 @@ class BaseSovits(AcousticTrainee):
         return losses
 
     def _speak(self, item: AcousticItem, epoch: int) -> None:
-        batch = collate([item], crop=False)
+        batch = collate([item], self.alignments, crop=False)
         with torch.inference_mode():
             style = self.model.style_of_mel(batch.mel, batch.mel.new_ones(1, 1, batch.mel.shape[2]))
             wave = self.model.decode_chunk(batch.codes.unsqueeze(1), batch.phones, style).wave[0, 0]
@@ -98,31 +100,47 @@ def note_validation(folder: Path, epoch: int, updates: int, losses: dict[str, fl
     logger.info("validation after epoch %d: %s", epoch, line)
 
 
-def train_base_sovits(
-    data: Prepared, family: Family, recipe: BaseRecipe, folder: Path, deadline: Deadline, compute: Compute
-) -> SovitsModel:
+@dataclass(frozen=True, slots=True)
+class BaseRun:
+    """What both trainings need to know."""
+
+    data: Prepared
+    family: Family
+    recipe: BaseRecipe
+    compute: Compute
+    start: Path | None = None
+    """A base whose weights are gone on from; random ones without."""
+
+
+def train_base_sovits(run: BaseRun, folder: Path, deadline: Deadline) -> SovitsModel:
     """Train the semantic-to-waveform model until a deadline, from its last checkpoint on."""
+    data, recipe = run.data, run.recipe
     torch.manual_seed(recipe.seed)
-    model = SovitsModel(family.sovits, family.audio)
-    install_codebook(model, data.codebook)
-    model.aligner.emission.copy_(data.emission)
+    model = SovitsModel(run.family.sovits, run.family.audio)
+    if run.start is not None:
+        load_nano_base(model, run.start, SOVITS_FILE)
+    else:
+        install_codebook(model, data.codebook)
+        model.aligner.emission.copy_(data.emission)
+        _set_levels(model, data.training)
     model.ssl_proj.requires_grad_(False)
-    _set_levels(model, data.training)
     kept_out = _spread(data.validation, recipe.validation_items)
-    trainee = BaseSovits(model, data.training, kept_out, recipe.sovits, compute)
+    trainee = BaseSovits(model, data.training, kept_out, recipe.sovits, run.compute)
     _train(trainee, folder, deadline)
     return model.eval()
 
 
-def train_base_gpt(
-    data: Prepared, family: Family, recipe: BaseRecipe, folder: Path, deadline: Deadline, compute: Compute
-) -> TextToSemantic:
+def train_base_gpt(run: BaseRun, folder: Path, deadline: Deadline) -> TextToSemantic:
     """Train the text-to-semantic model until a deadline, from its last checkpoint on."""
+    data, recipe = run.data, run.recipe
     torch.manual_seed(recipe.seed)
-    model = TextToSemantic(family.gpt)
-    model.pointer.aligner.emission.copy_(data.emission)
+    model = TextToSemantic(run.family.gpt)
+    if run.start is not None:
+        load_nano_base(model, run.start, GPT_FILE)
+    else:
+        model.pointer.aligner.emission.copy_(data.emission)
     kept_out = _spread(data.validation, recipe.validation_items)
-    trainee = BaseGpt(model, gpt_items(data.training), gpt_items(kept_out), recipe.gpt, compute)
+    trainee = BaseGpt(model, gpt_items(data.training), gpt_items(kept_out), recipe.gpt, run.compute)
     _train(trainee, folder, deadline)
     return model.eval()
 

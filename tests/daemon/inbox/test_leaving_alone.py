@@ -136,7 +136,18 @@ def test_an_unreadable_folder_is_reported_and_the_rest_goes_on(place: Place, mon
     assert len(place.rows()) == 2
 
 
-def test_a_file_directly_in_the_inbox_is_left_alone(place: Place) -> None:
-    path = place.write("README.md", "put folders here")
+def test_a_recording_directly_in_the_inbox_is_left_alone_and_told_of(place: Place) -> None:
+    note = place.write("README.md", "put folders here")
+    recording = place.wav("a.wav")
     place.settle()
-    assert path.exists()
+    assert note.exists()
+    assert recording.exists()
+    left_alone = place.inbox.describe()["left_alone"]
+    assert set(left_alone) == {str(recording)}
+    assert "move it into a folder" in left_alone[str(recording)]
+    # and once it lies in a folder it is a recording
+    (place.layout.inbox_dir / "anna").mkdir()
+    recording.rename(place.layout.inbox_dir / "anna" / "a.wav")
+    place.settle()
+    assert set(place.rows()) == {"a.wav"}
+    assert place.inbox.describe()["left_alone"] == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +12,7 @@ from watchdog.events import FileCreatedEvent
 from daemon.inbox.watch import Watcher, _Handler, file_system_of
 from daemon.settings import WatchMode
 from tests.daemon.inbox.conftest import SETTLE_S, Place, wav_bytes
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+from tests.waiting import until
 
 
 def test_a_real_event_makes_a_file_known_and_a_moved_in_folder_is_watched(
@@ -38,9 +31,9 @@ def test_a_real_event_makes_a_file_known_and_a_moved_in_folder_is_watched(
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.wav").write_bytes(wav_bytes(1))
     (tmp_path / "folder").rename(place.layout.inbox("anna"))
-    _until(known("anna/a.wav"))
+    until(known("anna/a.wav"))
     place.wav("anna/b.wav", tone=2)
-    _until(known("anna/b.wav"))
+    until(known("anna/b.wav"))
     place.pass_time(SETTLE_S + 1)
     place.pass_time(SETTLE_S + 1)
     assert set(place.rows()) == {"a.wav", "b.wav"}
