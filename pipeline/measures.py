@@ -58,7 +58,7 @@ def speaker_mark(samples: Samples, rate_hz: int) -> str:
 
     Returns:
         the unit vector [256], none of whose values is negative, in steps of 1/255 and in base64, which is exact enough
-        to compare clips (cosines change by less than 0.001); "" where the encoder is not installed.
+        to compare clips (cosines change by less than 0.005); "" where the encoder is not installed.
     """
     try:
         vector = speaker_vector(samples, rate_hz)

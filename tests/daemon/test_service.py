@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -28,6 +29,7 @@ from pipeline.steps import JobKind
 from tests.waiting import PATIENCE_S, until
 
 HERE = Path(__file__).parent
+SOUND = HERE.parent / "data" / "allison_en" / "demo-thanks.flac"
 
 
 class Daemon:
@@ -97,11 +99,11 @@ class Daemon:
         database.close()
         return job.id
 
-    def give_a_voice(self, name: str = "角色") -> None:
-        """Let a character speak with the recording a.wav as reference."""
-        recordings = self.work_dir / "characters" / name / "raw_audio"
-        recordings.mkdir(parents=True)
-        (recordings / "a.wav").write_bytes(b"RIFF")
+    def give_a_voice(self, name: str = "角色") -> Path:
+        """Let a character speak; return a sound that it can take its voice from."""
+        reference = self.work_dir / "characters" / name / "reference.flac"
+        reference.parent.mkdir(parents=True)
+        shutil.copyfile(SOUND, reference)
         database = Database(self.work_dir / "sovits.db")
         with database.write() as session:
             character = characters.get(session, name)
@@ -109,6 +111,7 @@ class Daemon:
             facts = {"family": "nano", "sovits_path": "a.pth", "gpt_path": "a.ckpt", "input_hash": "a"}
             session.add(Voice(character_id=character.id, trained_from="random weights", metrics={}, **facts))
         database.close()
+        return reference
 
     @property
     def url(self) -> str:
@@ -204,11 +207,11 @@ def test_sigterm_ends_streams_and_sockets_with_a_job_running_and_all_of_it_goes_
 ) -> None:
     # given a running job, a sentence that is being spoken, and clients that follow events and hear the sentence
     job = daemon.enqueue()
-    daemon.give_a_voice()
+    reference = daemon.give_a_voice()
     daemon.voice = "begin,speak"
     daemon.start("patient", "done")
     until(lambda: daemon.starts() == 1, "the worker to start")
-    wanted = {"character_name": "角色", "target_text": "你好", "ref_audio": "a.wav", "ref_text": "喂"}
+    wanted = {"character_name": "角色", "target_text": "你好", "ref_audio": str(reference), "ref_text": "喂"}
     asked = requests.post(f"{daemon.url}/inference", json=wanted, timeout=30).json()
     sound = requests.get(f"{daemon.url}/inference/{asked['inference_id']}/stream", stream=True, timeout=60)
     heard = sound.iter_content(1000)

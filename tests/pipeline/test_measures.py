@@ -56,4 +56,4 @@ def test_who_speaks_is_noted_exactly_enough_to_compare_clips() -> None:
     cosine = noted[0] @ noted[1] / np.linalg.norm(noted[0]) / np.linalg.norm(noted[1])
     exact = similarity(speaker_vector(one, RATE_HZ), speaker_vector(other, RATE_HZ))
     assert exact > 0.75
-    assert cosine == pytest.approx(exact, abs=1e-3)
+    assert cosine == pytest.approx(exact, abs=5e-3)
