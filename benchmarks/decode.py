@@ -7,10 +7,9 @@ spoken after a reference of 3 s (75 codes, 30 phones), 60 tokens long. Weights a
 Cold is the first sentence after loading. Passes and sentences alternate, and medians are taken, since other programs
 disturb such measurements; the best of each is given too.
 
-A step at batch 1 is bound by reading the weights. At batch 16 a CPU is bound by arithmetic instead: of its time 71 % go
-into the matrix products, which reach the same 25 GFLOP/s a core in plain, transposed and packed layouts, 15 % into the
-attention, which then reads about as many bytes of keys and values as of weights, and 14 % into all else (profiled on an
-AVX2 machine).
+A step at batch 1 is bound by reading the weights. At batch 16 a CPU is bound by arithmetic instead: most of its time
+goes into matrix products, which are as fast in plain, transposed and packed layouts, and the attention then reads about
+as many bytes of keys and values as of weights.
 """
 
 from __future__ import annotations
