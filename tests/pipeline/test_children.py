@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 
 from GPT_SoVITS.errors import ModelMissingError
 from GPT_SoVITS.text.dictionary import Reading
+from GPT_SoVITS.whisper import load_model
 from pipeline.children import ChildSpec, decode_spec
 from pipeline.context import Cancelled
 from pipeline.plan import Feed, Item
@@ -73,8 +73,23 @@ def _children() -> list[psutil.Process]:
     return [each for each in psutil.Process().children() if "pipeline.children" in each.cmdline()]
 
 
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Let this process and its children compute on one core: the number of threads changes a product's last bits."""
+    cores, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    load_model.cache_clear()
+    os.sched_setaffinity(0, {min(cores)})
+    torch.set_num_threads(1)
+    yield
+    os.sched_setaffinity(0, cores)
+    torch.set_num_threads(threads)
+    load_model.cache_clear()
+
+
 @pytest.mark.slow
-def test_shards_write_what_one_process_writes(processed: Any, new_log: Callable[..., Any]) -> None:
+def test_shards_write_the_same_bytes_as_one_process(
+    processed: Any, new_log: Callable[..., Any], one_core: None
+) -> None:
     # given a word that the user's dictionary reads in its own way
     processed.readings = (Reading("Asterisk", "en", "Z UW1 Z UW1"),)
     whole = _make_features(processed, new_log)
@@ -84,19 +99,11 @@ def test_shards_write_what_one_process_writes(processed: Any, new_log: Callable[
     log = new_log(_stop_at(StepName.TRAIN_SOVITS))
     with pytest.raises(Cancelled):
         processed.run(JobKind.TRAIN, log)
+    # then the files are the same to the byte
     experiment = processed.root / "experiments" / processed.name
     divided = {str(p.relative_to(experiment)): p.read_bytes() for p in sorted(experiment.rglob("*")) if p.is_file()}
-    # then the files are the same: texts and sound to the byte, content as far as products of fewer threads agree
     assert list(divided) == list(whole)
-    for name, content in divided.items():
-        if name.startswith("4-cnhubert/"):
-            one, other = (torch.load(io.BytesIO(each), weights_only=True).float() for each in (content, whole[name]))
-            assert torch.allclose(one, other, atol=0.02), name
-        elif name.startswith("6-name2semantic"):
-            tokens = list(zip(content.split(), whole[name].split(), strict=True))
-            assert sum(one == other for one, other in tokens) >= 0.98 * len(tokens), name
-        else:
-            assert content == whole[name], name
+    assert [name for name, content in divided.items() if content != whole[name]] == []
     # and reports and progress are those of one step
     finished = {m.data["step"]: m.data for m in log.messages if m.type is MessageType.STEP_FINISHED}
     report = finished[StepName.EXTRACT_AUDIO_FEATURES]
