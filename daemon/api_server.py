@@ -6,8 +6,10 @@ Usage: python -m daemon.api_server DESCRIPTOR [--reload]
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
+from collections.abc import Iterator
 
 import h11
 import uvicorn
@@ -15,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import ChangeReload
 
 from daemon import logs
+from daemon.errors import ServiceError
 from daemon.settings import CHECKOUT, load_settings
 
 GRACE_S = 10
@@ -36,10 +39,35 @@ class HttpProtocol(H11Protocol):
         self.transport.close()
 
 
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Tell of a stream that had to end early in one line; only closing its connection tells the listener.
+
+    A filter for the server's log: the refusal reaches the server as an exception, since the answer has begun.
+    """
+    refusal = next(_refusals(record.exc_info[1]), None) if record.exc_info else None
+    if refusal is not None:
+        record.msg, record.args = "an answer was broken off: %s", (refusal,)
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = record.exc_text = None
+    return True
+
+
+def _refusals(error: BaseException | None) -> Iterator[ServiceError]:
+    """Yield the refusals that an exception was made of."""
+    if isinstance(error, ServiceError):
+        yield error
+    elif isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _refusals(each)
+    elif error is not None:
+        yield from _refusals(error.__cause__)
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     settings = load_settings().settings
     logs.configure(settings.log, owner=False)
+    logging.getLogger("uvicorn.error").addFilter(without_traceback)
     listener = socket.socket(fileno=int(sys.argv[1]))
     config = uvicorn.Config(
         "api.app:app",

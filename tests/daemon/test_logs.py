@@ -13,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import logs
+from daemon.api_server import without_traceback
+from daemon.errors import BusyError
+from daemon.logs import JsonFormatter
 from daemon.settings import LogSettings
 from daemon.worker_process import BoundedLog
 
@@ -107,3 +110,32 @@ def test_a_workers_log_is_bounded_whatever_it_writes(
     assert all(path.stat().st_size <= 1000 for path in folder.iterdir())
     assert len(list(folder.iterdir())) <= 2
     assert all("\n" not in line and line.strip() for line in log.last_lines)
+
+
+def _failed(error: BaseException) -> logging.LogRecord:
+    """What the server logs when an answer that has begun ends with an error."""
+    try:
+        try:
+            raise ExceptionGroup("unhandled errors in a TaskGroup", [error])
+        except ExceptionGroup as group:
+            raise RuntimeError("the response had started") from group
+    except RuntimeError as wrapped:
+        info = (RuntimeError, wrapped, wrapped.__traceback__)
+        return logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", None, info)
+
+
+def test_a_stream_that_the_stop_breaks_off_is_one_warning_without_a_traceback() -> None:
+    record = _failed(BusyError("the service stops; ask for the sentence again"))
+    assert without_traceback(record)
+    line = json.loads(JsonFormatter().format(record))
+    assert line["level"] == "warning"
+    assert line["message"] == "an answer was broken off: the service stops; ask for the sentence again"
+    assert "traceback" not in line
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    record = _failed(KeyError("a bug"))
+    assert without_traceback(record)
+    line = json.loads(JsonFormatter().format(record))
+    assert line["level"] == "error"
+    assert "KeyError" in line["traceback"]
