@@ -115,7 +115,7 @@ def gpt_settings(family: Family) -> dict[str, Any]:
     sizes = asdict(family.gpt)
     max_sec, eos = sizes.pop("max_sec"), sizes.pop("eos")
     if not family.gpt.is_aligned:
-        del sizes["text_window"]  # no public tool knows it
+        del sizes["text_window"], sizes["longest_rest"]  # no public tool knows them
     model = sizes | {"EOS": eos, "linear_units": sizes["ffn_dim"], "dropout": 0, "random_bert": 0}
     return {
         "family": str(family.name),

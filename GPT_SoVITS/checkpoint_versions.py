@@ -113,8 +113,8 @@ def family_of(path: Path, state: Mapping[str, Tensor], settings: Mapping[str, An
         raise _unsupported(path, str(said) if said in _UNSUPPORTED else "v3 or v4")
     if said == FamilyName.NANO:
         nano = FAMILIES[FamilyName.NANO]
-        # Files from before the harmonic decoder do not name theirs.
-        older = replace(nano.sovits, decoder=Decoder.HIFI_GAN.value)
+        # Files from before the harmonic decoder do not name theirs, and those from before timings have none.
+        older = replace(nano.sovits, decoder=Decoder.HIFI_GAN.value, phone_timings=0)
         return replace(nano, sovits=rebuilt(older, settings.get("sovits"), path))
     pro = next((name for name in MARKS if name in (outside.model, said)), None)
     if pro is not None:

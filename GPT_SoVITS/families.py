@@ -90,6 +90,8 @@ class SovitsConfig:
     harmonic_channels: int = 256
     """Width of the harmonic decoder."""
     harmonic_layers: int = 6
+    phone_timings: int = 0
+    """1: where text is read in step with the codes, how far each phone has come is read with it. 0: older voices."""
 
     @property
     def is_direct(self) -> bool:
@@ -118,6 +120,9 @@ class GptConfig:
     max_sec: int = 54
     text_window: int | None = None
     """Phones around the pointer that each code reads beside it; None: no pointer, attention finds the text."""
+    longest_rest: int = 0
+    """A code is chosen knowing for how many codes, up to this, the pointer has stood at its phone. 0: the way of older
+    voices, which choose a code at the phone of the code before."""
 
     @property
     def is_aligned(self) -> bool:
@@ -163,8 +168,18 @@ _NANO = Family(
         decoder=Decoder.HARMONIC.value,
         harmonic_channels=256,
         harmonic_layers=6,
+        phone_timings=1,
     ),
-    gpt=GptConfig(embedding_dim=256, hidden_dim=256, head=4, n_layer=4, ffn_dim=1024, bert_channels=1, text_window=5),
+    gpt=GptConfig(
+        embedding_dim=256,
+        hidden_dim=256,
+        head=4,
+        n_layer=4,
+        ffn_dim=1024,
+        bert_channels=1,
+        text_window=5,
+        longest_rest=15,
+    ),
     content_encoder="whisper",
     text_encoder=None,
     description="laptop-sized; content features from the Whisper encoder, no BERT, no speaker vector",

@@ -254,6 +254,7 @@ class Voice:
             take.codes.clamp(max=self.family.sovits.codebook_size - 1).view(1, 1, -1),
             plan.texts[place].phones.unsqueeze(0).to(device),
             plan.style,
+            places=None if take.places is None else take.places.unsqueeze(0),
             speed=plan.options.speed,
             generator=torch.Generator().manual_seed(plan.seed + place),
         )

@@ -33,6 +33,8 @@ class Take:
 
     codes: Tensor
     verdict: Verdict
+    places: Tensor | None = None
+    """Which phone each code belongs to, int64 [N], where the model tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def _judged(piece: Piece, made: Generation, options: TakeOptions) -> Take:
     whole = made.sequence[made.prompt_codes :]
     codes = whole[:limit]
     ended = made.ended and len(whole) <= limit
-    return Take(codes, judge(codes.cpu().numpy(), piece.phones, ended, options.bounds))
+    places = None if made.places is None else made.places[:limit]
+    return Take(codes, judge(codes.cpu().numpy(), piece.phones, ended, options.bounds), places)
 
 
 def _limit(piece: Piece, options: TakeOptions) -> int:

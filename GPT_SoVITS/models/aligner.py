@@ -6,14 +6,30 @@ It lets small models read their text in step with the codes, which large ones le
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 LARGEST_STEP = 3
 """A code may stand so many phones further than the one before it; phones between are passed over."""
-_STEP_COST = (0.0, 0.0, -3.0, -6.0)
-_SKIP_COST = -1.5
-"""Cost of each phone that is passed over at the very start or end."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCosts:
+    """What a path pays, in log-probability."""
+
+    steps: tuple[float, float, float, float]
+    """For going 0, 1, 2 or 3 phones further."""
+    skip: float
+    """For each phone that is passed over at the very start or end."""
+
+
+COARSE = StepCosts((0.0, 0.0, -3.0, -6.0), -1.5)
+"""For codes of 40 ms, within which a phone may begin and end."""
+FINE = StepCosts((0.0, 0.0, -6.0, -14.0), -6.0)
+"""For content frames of 20 ms."""
 _IMPOSSIBLE = -1e9
 
 
@@ -50,17 +66,24 @@ class PhoneAligner(nn.Module):
             return best_paths(table.gather(2, index).mT, phones_lengths, codes_lengths, open_end=open_end)
 
 
-def best_paths(scores: Tensor, phones_lengths: Tensor, codes_lengths: Tensor, *, open_end: bool = False) -> Tensor:
+def best_paths(
+    scores: Tensor,
+    phones_lengths: Tensor,
+    codes_lengths: Tensor,
+    *,
+    open_end: bool = False,
+    costs: StepCosts = COARSE,
+) -> Tensor:
     """Return int64 [B, T], the best monotonic paths through scores float [B, T, P]; see PhoneAligner.forward."""
     rows, steps, phones = scores.shape
     place = torch.arange(phones, device=scores.device)
     scores = scores.masked_fill(place >= phones_lengths[:, None, None], _IMPOSSIBLE)
-    start = torch.where(place <= LARGEST_STEP, place * _SKIP_COST, _IMPOSSIBLE)
+    start = torch.where(place <= LARGEST_STEP, place * costs.skip, _IMPOSSIBLE)
     best = scores[:, 0] + start
-    cost = torch.tensor(_STEP_COST, device=scores.device)[:, None]
+    cost = torch.tensor(costs.steps, device=scores.device)[:, None]
     origins = []
     for step in range(1, steps):
-        padded = torch.nn.functional.pad(best, (LARGEST_STEP, 0), value=_IMPOSSIBLE)
+        padded = F.pad(best, (LARGEST_STEP, 0), value=_IMPOSSIBLE)
         shifted = torch.stack(
             [padded[:, LARGEST_STEP - move : LARGEST_STEP - move + phones] for move in range(LARGEST_STEP + 1)], dim=1
         )  # [B, moves, P]
@@ -69,7 +92,7 @@ def best_paths(scores: Tensor, phones_lengths: Tensor, codes_lengths: Tensor, *,
         best = torch.where(running, top + scores[:, step], best)
         origins.append(torch.where(running, move, 0))
     behind = (phones_lengths - 1)[:, None] - place
-    end = torch.where(behind <= LARGEST_STEP, behind * _SKIP_COST, _IMPOSSIBLE)
+    end = torch.where(behind <= LARGEST_STEP, behind * costs.skip, _IMPOSSIBLE)
     if open_end:
         end = torch.zeros_like(end)
     state = (best + torch.where(behind >= 0, end, 2 * _IMPOSSIBLE)).argmax(dim=1)

@@ -77,6 +77,8 @@ class Generation:
     """How many of the last tokens are meant to be used; 0 means all that were generated."""
     ended: bool
     """Whether the model ended the sequence itself, rather than a limit."""
+    places: Tensor | None = None
+    """Which phone of the text each generated token belongs to, int64 [generated]; models with a pointer tell."""
 
     @property
     def codes(self) -> Tensor:
@@ -138,6 +140,11 @@ def generate_batch(
         return _Decoder(model, padded, hidden, start, options).run(generators, progress)
 
 
+def steps_between_looks(device: torch.device) -> int:
+    """Return after how many steps the host looks at what was drawn; on a GPU each look waits for the device."""
+    return _STEPS_BETWEEN_LOOKS_ON.get(device.type, _STEPS_BETWEEN_LOOKS)
+
+
 @contextmanager
 def suitable_threads(model: TextToSemantic) -> Iterator[None]:
     """Decode small models on one CPU thread.
@@ -175,7 +182,7 @@ class _Decoder:
         self.prompt_codes = prompt.shape[1]
         self.batched = hidden is not None
         self.limit = min(MAX_STEPS, (options.early_stop_codes or MAX_STEPS) + 1)
-        self.look_every = _STEPS_BETWEEN_LOOKS_ON.get(text.device.type, _STEPS_BETWEEN_LOOKS)
+        self.look_every = steps_between_looks(text.device)
         positions = self.prompt_codes + self.limit
         self.sequences = F.pad(prompt, (0, self.limit))  # [B, T + limit]
         self.ends = torch.full((rows,), _NO_END, device=text.device)

@@ -64,6 +64,8 @@ class AlignedBatch:
     mel: Tensor
     """Log-mels of the timbre's reference, float [B, mel_bands, T]; it need not be what is spoken."""
     mel_lengths: Tensor
+    heard: Tensor
+    """Whether each row's codes are heard, bool [B]; what is not heard is spoken from its phones alone."""
 
     def to(self, device: torch.device) -> AlignedBatch:
         """Return the batch on a device."""
@@ -75,6 +77,7 @@ class AlignedBatch:
             self.phones_lengths.to(device),
             self.mel.to(device),
             self.mel_lengths.to(device),
+            self.heard.to(device),
         )
 
 
@@ -203,31 +206,40 @@ class SovitsModel(nn.Module):
         mask = length_mask(batch.codes_lengths, batch.codes.shape[1])
         style = self.style_of_mel(batch.mel, length_mask(batch.mel_lengths, batch.mel.shape[2]))
         text = (batch.phones, length_mask(batch.phones_lengths, batch.phones.shape[1]))
-        latent = self._aligned_latent(batch.codes, mask, text, batch.alignment, style)
+        latent = self._aligned_latent(batch.codes, mask, text, batch.alignment, style, batch.heard)
         decoder = self.dec
         assert isinstance(decoder, HarmonicDecoder)
         return decoder.predict(self.enc_p.prior(latent, mask).mean, style)
 
-    def direct_latent(self, codes: Tensor, phones: Tensor, style: Tensor) -> Tensor:
+    def direct_latent(self, codes: Tensor, phones: Tensor, style: Tensor, places: Tensor | None = None) -> Tensor:
         """Return the content latent of a direct family, [1, hidden, N].
 
         Args:
             codes: all codes of the sentence so far, int64 [1, 1, N].
             phones: ids of the whole sentence, int64 [1, P].
             style: timbre [1, gin, 1].
+            places: which phone each code belongs to, int64 [1, N]; found if left out.
         """
         rows = codes.squeeze(1)
-        lengths = [torch.tensor([row.shape[1]], device=style.device) for row in (phones, rows)]
-        alignment = self.aligner(phones, lengths[0], rows, lengths[1], open_end=True)
+        if places is None:
+            lengths = [torch.tensor([row.shape[1]], device=style.device) for row in (phones, rows)]
+            places = self.aligner(phones, lengths[0], rows, lengths[1], open_end=True)
         mask = style.new_ones(1, 1, rows.shape[1])
         text = (phones, style.new_ones(1, 1, phones.shape[1]))
-        return self._aligned_latent(rows, mask, text, alignment, style)
+        heard = torch.ones(1, dtype=torch.bool, device=style.device)
+        return self._aligned_latent(rows, mask, text, places, style, heard)
 
     def _aligned_latent(
-        self, codes: Tensor, mask: Tensor, text: tuple[Tensor, Tensor], alignment: Tensor, style: Tensor
+        self,
+        codes: Tensor,
+        mask: Tensor,
+        text: tuple[Tensor, Tensor],
+        alignment: Tensor,
+        style: Tensor,
+        heard: Tensor,
     ) -> Tensor:
-        """Latent of codes [B, N], one frame each, under a mask [B, 1, N]; alignment int64 [B, N]."""
-        content = self.quantizer.decode(codes.unsqueeze(1))
+        """Latent of codes [B, N], one frame each, under a mask [B, 1, N]; alignment int64 [B, N], heard bool [B]."""
+        content = self.quantizer.decode(codes.unsqueeze(1)) * heard[:, None, None]
         return self.enc_p.aligned_latent(content, mask, text, alignment, self._style_for_text(style))
 
     def _style_for_text(self, style: Tensor) -> Tensor:
@@ -327,6 +339,7 @@ class SovitsModel(nn.Module):
         phones: Tensor,
         style: Tensor,
         *,
+        places: Tensor | None = None,
         last_codes: int | None = None,
         overlap: Tensor | None = None,
         noise_scale: float = 0.5,
@@ -340,6 +353,7 @@ class SovitsModel(nn.Module):
             codes: every code of the sentence so far, int64 [1, 1, N].
             phones: ids of the whole sentence, int64 [1, P].
             style: timbre [1, gin, 1]; see `mean_style`.
+            places: which phone each code belongs to, int64 [1, N], for direct families; found if left out.
             last_codes: how many codes to speak, counted from the end; all if left out.
             overlap: the last content-latent frames of the chunk before, [1, hidden, L]. This chunk's first L frames are
                 faded into them with weights that do not quite sum to 1, as in the public engine.
@@ -350,7 +364,8 @@ class SovitsModel(nn.Module):
         """
         with torch.inference_mode():
             if self.config.is_direct:
-                return self._direct_chunk(codes, phones, style, last_codes, speed)
+                latent = self.direct_latent(codes, phones, style, places)
+                return self._direct_chunk(latent if last_codes is None else latent[:, :, -last_codes:], style, speed)
             content = self._content(codes)
             mask = style.new_ones(1, 1, content.shape[2])
             text_mask = style.new_ones(1, 1, phones.shape[1])
@@ -366,13 +381,8 @@ class SovitsModel(nn.Module):
             wave: Tensor = self.dec(self.flow.inverse(sample, prior.mask, style) * prior.mask, style)
             return DecodedChunk(wave, latent)
 
-    def _direct_chunk(
-        self, codes: Tensor, phones: Tensor, style: Tensor, last_codes: int | None, speed: float
-    ) -> DecodedChunk:
+    def _direct_chunk(self, latent: Tensor, style: Tensor, speed: float) -> DecodedChunk:
         """Speak with a direct family, which draws nothing and needs no overlap: its latent is the same every time."""
-        latent = self.direct_latent(codes, phones, style)
-        if last_codes is not None:
-            latent = latent[:, :, -last_codes:]
         mask = latent.new_ones(1, 1, latent.shape[2])
         return DecodedChunk(self.dec(self.enc_p.prior(latent, mask, speed).mean, style), latent)
 

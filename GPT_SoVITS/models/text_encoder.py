@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from GPT_SoVITS.families import SovitsConfig
 from GPT_SoVITS.models.attention import CrossAttention, RelativeEncoder
 
+_TIMINGS = 4
+"""Measures that `phone_timing` gives."""
 SYMBOL_COUNTS = {"v1": 322, "v2": 732}
 """Rows of the two public phone tables."""
 
@@ -56,10 +59,14 @@ class TimbreCrossAttention(nn.Module):
 
 
 class AlignedText(nn.Module):
-    """In place of attention: each content frame reads the phone that it belongs to; timbre is added alike."""
+    """In place of attention: each content frame reads the phone that it belongs to and how far that one has come.
 
-    def __init__(self, hidden_channels: int, channels: int) -> None:
+    Timbre is added alike.
+    """
+
+    def __init__(self, hidden_channels: int, channels: int, *, timed: bool) -> None:
         super().__init__()
+        self.timing = nn.Conv1d(_TIMINGS, channels, 1) if timed else None
         self.c_pre = nn.Conv1d(hidden_channels, channels, 1)
         self.text_pre = nn.Conv1d(hidden_channels, channels, 1)
         self.c_post = nn.Conv1d(channels, hidden_channels, 1)
@@ -78,8 +85,27 @@ class AlignedText(nn.Module):
         """
         text = self.text_pre(text)
         read = text.gather(2, alignment.unsqueeze(1).expand(-1, text.shape[1], -1))
+        if self.timing is not None:
+            read = read + self.timing(phone_timing(alignment))
         mixed: Tensor = self.c_post((read + self.c_pre(content) + style) * content_mask)
         return content + mixed
+
+
+def phone_timing(alignment: Tensor) -> Tensor:
+    """Return how long each frame's phone has sounded and will sound, float [B, 4, T], for an alignment int64 [B, T].
+
+    Logarithms of one plus the frames before and after it within the phone and of the phone's whole length, and the
+    share of the phone that is over.
+    """
+    frames = alignment.shape[1]
+    index = torch.arange(frames, device=alignment.device).expand_as(alignment)
+    changes = alignment.diff(dim=1) != 0
+    begins = F.pad(changes, (1, 0), value=True)
+    ends = F.pad(changes, (0, 1), value=True)
+    before = index - index.masked_fill(~begins, 0).cummax(dim=1).values
+    after = index.masked_fill(~ends, frames).flip(1).cummin(dim=1).values.flip(1) - index
+    whole = before + after
+    return torch.stack([before.log1p(), after.log1p(), (before + 0.5) / (whole + 1), whole.log1p()], dim=1)
 
 
 class TextEncoder(nn.Module):
@@ -101,7 +127,7 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.text_embedding.weight, std=hidden**-0.5)
         self.mrte: nn.Module
         if config.is_direct:
-            self.mrte = AlignedText(hidden, config.mrte_channels)
+            self.mrte = AlignedText(hidden, config.mrte_channels, timed=config.phone_timings > 0)
         else:
             self.mrte = TimbreCrossAttention(hidden, config.mrte_channels, config.mrte_heads)
         self.encoder2 = encoder(config.n_layers // 2)

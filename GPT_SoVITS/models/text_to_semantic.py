@@ -32,7 +32,7 @@ from GPT_SoVITS.models.semantic_generation import (
     generate_batch,
 )
 from GPT_SoVITS.models.semantic_transformer import SemanticTransformer, visibility
-from GPT_SoVITS.models.text_pointer import TextPointer
+from GPT_SoVITS.models.text_pointer import TextPointer, rests
 
 _ACCURACY_TOP = 3
 _PREFERENCE_BETA = 0.2
@@ -168,7 +168,13 @@ class TextToSemantic(nn.Module):
         return TrainingOutput(loss + preference_loss, accuracy, preference_loss)
 
     def pointed_losses(self, batch: PointedBatch) -> PointedOutput:
-        """Return the losses of one batch of a model with a pointer, teacher-forced."""
+        """Return the losses of one batch of a model with a pointer, teacher-forced.
+
+        Raises:
+            ValueError: the model chooses codes in the way of older voices; these can be used, but learn no more.
+        """
+        if not self.config.longest_rest:
+            raise ValueError("a voice of an earlier nano cannot be trained on; train it from the base again")
         phones, phones_lengths, codes = batch.phones, batch.phones_lengths, batch.codes
         rows, size, length = phones.shape[0], phones.shape[1], codes.shape[1]
         plain = self.ar_text_embedding(phones)
@@ -176,14 +182,17 @@ class TextToSemantic(nn.Module):
         # Beyond its end a text reads as nothing, as it does when it is spoken alone.
         present = plain.masked_fill(padding_mask_right(phones_lengths, size)[:, :, None], 0.0)
         begun = F.pad(batch.heard, (1, 0), value=self.config.eos)  # the end token also begins
-        spoken = self.embed_codes(begun) + self.pointer.read(present, F.pad(batch.places, (1, 0)))
+        # The end token is read where the last code is.
+        until = torch.arange(length + 1, device=phones.device).minimum(batch.codes_lengths[:, None] - 1)
+        places = batch.places.gather(1, until)
+        spoken = self.embed_codes(begun) + self.pointer.read(present, places, rests(places))
         valid = ~padding_mask_right(batch.codes_lengths + 1, length + 1)
         hidden = torch.cat([padding_mask_right(phones_lengths, size), ~valid], dim=1)
         mask = visibility(size, length + 1, phones.device) & ~hidden[:, None, None, :]
         states = self.h(torch.cat([text, spoken], dim=1), mask)[:, size:]  # [B, T + 1, C]
         targets = F.pad(codes, (0, 1), value=self.config.eos)
         code_loss = F.cross_entropy(self.ar_predict_layer(states[valid]), targets[valid])
-        moves = torch.diff(batch.places, dim=1, prepend=batch.places.new_zeros(rows, 1)).clamp(0, LARGEST_STEP)
+        moves = places.diff(dim=1).clamp(0, LARGEST_STEP)
         spoken_places = valid[:, 1:]
         chosen = self.ar_audio_embedding(batch.heard)[spoken_places]
         steps = self.pointer.step_logits(states[:, :-1][spoken_places], chosen)
@@ -201,7 +210,7 @@ class TextToSemantic(nn.Module):
     ) -> Generation:
         """Generate tokens for one text; put the model in eval mode first. See `semantic_generation.generate`."""
         if self.config.is_aligned:
-            return generate_pointed(self, text, options, generator=generator, progress=progress)
+            return generate_pointed(self, [text], options, generators=[generator], progress=progress)[0]
         return generate(self, text, prompt, options, generator=generator, progress=progress)
 
     def generate_batch(
@@ -215,8 +224,8 @@ class TextToSemantic(nn.Module):
     ) -> list[Generation]:
         """Generate tokens for several texts together. See `semantic_generation.generate_batch`."""
         if self.config.is_aligned:
-            pairs = zip(texts, generators or [None] * len(texts), strict=True)
-            return [self.generate(text, None, options, generator=one, progress=progress) for text, one in pairs]
+            each = generators or [None] * len(texts)
+            return generate_pointed(self, texts, options, generators=each, progress=progress)
         return generate_batch(self, texts, prompt, options, generators=generators, progress=progress)
 
     def _predict(

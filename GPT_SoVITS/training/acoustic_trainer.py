@@ -63,10 +63,15 @@ class AcousticTrainee(DirectTrainee[AcousticItem]):
         """Return the weighted differences of envelope, pitch, voicing and noise."""
         batch = collate(items, self.alignments, crop=training).to(self.compute.device)
         if training:
-            emission, share = self.model.aligner.emission, self.schedule.misheard_share
-            heard = misheard(batch.codes, batch.phones, batch.alignment, emission, share)
-            batch = replace(batch, codes=heard)
+            batch = self._varied(batch)
         return acoustic_losses(self.model.predict(batch), items, batch.codes_lengths)
+
+    def _varied(self, batch: AlignedBatch) -> AlignedBatch:
+        """Let codes be misheard or not heard at all, so that no single one is relied upon."""
+        emission, schedule = self.model.aligner.emission, self.schedule
+        codes = misheard(batch.codes, batch.phones, batch.alignment, emission, schedule.misheard_share)
+        heard = torch.rand(batch.heard.shape, device=batch.heard.device) >= schedule.unheard_share
+        return replace(batch, codes=codes, heard=heard)
 
 
 def collate(items: Sequence[AcousticItem], alignments: Alignments, *, crop: bool) -> AlignedBatch:
@@ -80,6 +85,7 @@ def collate(items: Sequence[AcousticItem], alignments: Alignments, *, crop: bool
         torch.tensor([len(item.phones) for item in items]),
         pad_rows([mel.float().mT for mel in mels]).mT,
         torch.tensor([mel.shape[1] for mel in mels]),
+        torch.ones(len(items), dtype=torch.bool),
     )
 
 

@@ -40,6 +40,8 @@ class Schedule:
     """Longer gradients are shortened to this."""
     misheard_share: float = 0.0
     """At most so many of the codes that a network reads are drawn anew; see `alignment.misheard`."""
+    unheard_share: float = 0.0
+    """So many of the clips are learnt from their phones alone."""
 
 
 def rate_at(schedule: Schedule, update: int) -> float:

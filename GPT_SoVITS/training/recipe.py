@@ -78,6 +78,7 @@ def sovits_schedule(epochs: int) -> Schedule:
         batch_codes=400,
         least_batches=SOVITS_BATCHES_PER_EPOCH,
         misheard_share=0.4,
+        unheard_share=0.25,
     )
 
 

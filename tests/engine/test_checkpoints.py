@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,13 @@ from GPT_SoVITS.checkpoints import (
 )
 from GPT_SoVITS.errors import CheckpointError
 from GPT_SoVITS.families import FAMILIES, Family, FamilyName
+from GPT_SoVITS.models.semantic_generation import GenerationOptions, SemanticText
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
+from GPT_SoVITS.voice_networks import trained_networks
 from tests.engine.classic_family import classic_family
 from tests.engine.golden import golden_file
+from tests.engine.test_train_base import tiny_nano
 
 NANO = FAMILIES[FamilyName.NANO]
 
@@ -264,8 +268,40 @@ def test_a_nano_voice_from_before_the_harmonic_decoder_keeps_its_own(tmp_path: P
     classic = classic_family()
     path = tmp_path / "old.pth"
     settings = sovits_settings(classic)
-    for name in ("decoder", "harmonic_channels", "harmonic_layers"):
+    for name in ("decoder", "harmonic_channels", "harmonic_layers", "phone_timings"):
         del settings["sovits"][name]
     content = {"weight": _few_weights(classic), "config": settings, "info": "old"}
     torch.save(content, path)
     assert not read_sovits_weights(path).family.sovits.is_direct
+
+
+def test_a_nano_voice_from_before_its_text_was_timed_still_speaks(tmp_path: Path) -> None:
+    # given files that know neither timings nor rests
+    older = replace(
+        tiny_nano(),
+        sovits=replace(tiny_nano().sovits, phone_timings=0),
+        gpt=replace(tiny_nano().gpt, longest_rest=0),
+    )
+    torch.manual_seed(0)
+    model, gpt = SovitsModel(older.sovits, older.audio), TextToSemantic(older.gpt)
+    sovits_path, gpt_path = tmp_path / "old.pth", tmp_path / "old.ckpt"
+    write_gpt_weights(gpt_path, gpt.state_dict(), older, "old")
+    settings = sovits_settings(older)
+    del settings["sovits"]["phone_timings"]
+    torch.save({"weight": model.state_dict(), "config": settings, "info": "old"}, sovits_path)
+    content = torch.load(gpt_path, weights_only=True)
+    del content["config"]["model"]["longest_rest"]
+    torch.save(content, gpt_path)
+    # when they are read, then the networks are theirs, and the places of the codes are found, not told
+    networks = trained_networks(sovits_path, gpt_path)
+    assert networks.family.sovits.phone_timings == networks.family.gpt.longest_rest == 0
+    networks.prepare(torch.device("cpu"))
+    text = SemanticText(torch.randint(10, 60, (6,)), torch.zeros(1, 6))
+    made = networks.gpt.generate(text, None, GenerationOptions(early_stop_codes=50))
+    assert made.places is None
+    codes = torch.randint(0, 64, (1, 1, 20))
+    wave = networks.sovits.decode_chunk(codes, text.phones[None], torch.zeros(1, 16, 1)).wave
+    assert torch.isfinite(wave).all()
+    # and they are not trained on by mistake
+    with pytest.raises(ValueError, match="train it from the base again"):
+        networks.gpt.pointed_losses(None)  # type: ignore[arg-type]

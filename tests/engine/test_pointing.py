@@ -15,10 +15,12 @@ from GPT_SoVITS.devices import choose_compute
 from GPT_SoVITS.families import FAMILIES, FamilyName
 from GPT_SoVITS.models.aligner import LARGEST_STEP, PhoneAligner, best_paths
 from GPT_SoVITS.models.semantic_generation import GenerationOptions, SemanticText
+from GPT_SoVITS.models.text_encoder import phone_timing
+from GPT_SoVITS.models.text_pointer import rests
 from GPT_SoVITS.models.text_to_semantic import PointedBatch, TextToSemantic
 from GPT_SoVITS.sampling import SamplingOptions
 from GPT_SoVITS.training.alignment import Alignments, misheard
-from GPT_SoVITS.training.base.alignment import fit_aligner
+from GPT_SoVITS.training.base.alignment import Spoken, fit_aligner, refine_aligner
 from GPT_SoVITS.training.direct_trainer import Schedule
 from GPT_SoVITS.training.gpt_data import GptItem
 from GPT_SoVITS.training.pointed_trainer import PointedTrainee
@@ -73,6 +75,46 @@ def test_an_aligner_that_listened_to_a_corpus_finds_the_phones() -> None:
     assert right / total > 0.95
 
 
+def test_content_frames_find_the_borders_that_codes_leave_open() -> None:
+    """The codes of a phone are shared with all others; its content frames are not."""
+    texts, codes, content, truth = [], [], [], []
+    for seed in range(80):
+        phones, _, places = _spoken(seed)
+        place = torch.tensor(places)
+        generator = torch.Generator().manual_seed(seed)
+        texts.append(phones)
+        truth.append(place)
+        # half of the codes tell their phone, the others nothing
+        told = torch.rand(place.shape, generator=generator) < 0.5
+        codes.append(torch.where(told, 2 * phones[place], torch.randint(90, 100, place.shape, generator=generator)))
+        frames = torch.nn.functional.one_hot(phones[place], 50).repeat_interleave(2, dim=0).float()
+        content.append((frames + 0.3 * torch.randn(frames.shape, generator=generator)).half())
+    aligner = PhoneAligner(50, 100)
+    fit_aligner(aligner, texts, codes)
+    coarse = aligner.emission.clone()
+    refine_aligner(aligner, Spoken(texts, codes, content), seed=1)
+
+    def likelihood(table: torch.Tensor) -> float:
+        told = [table[text[place], code] for text, place, code in zip(texts, truth, codes, strict=True)]
+        return float(torch.cat(told).mean())
+
+    assert likelihood(aligner.emission) > likelihood(coarse) + 0.01
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=8))
+def test_rests_and_timings_count_from_the_borders_of_each_phone(lengths: list[int]) -> None:
+    places = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))[None]
+    before = [index for length in lengths for index in range(length)]
+    after = [length - 1 - index for length in lengths for index in range(length)]
+    assert rests(places)[0].tolist() == before
+    timing = phone_timing(places)[0]
+    assert timing[0].expm1().round().tolist() == before
+    assert timing[1].expm1().round().tolist() == after
+    assert torch.allclose(timing[3], timing[:2].expm1().sum(dim=0).log1p())
+    assert ((timing[2] > 0) & (timing[2] < 1)).all()
+
+
 @pytest.fixture(scope="module")
 def trained() -> TextToSemantic:
     torch.manual_seed(0)
@@ -96,6 +138,10 @@ def _generate(model: TextToSemantic, phones: torch.Tensor, seed: int) -> torch.T
     options = GenerationOptions(SamplingOptions(top_k=1), 200)
     made = model.generate(text, None, options, generator=torch.Generator().manual_seed(seed))
     assert made.ended
+    assert made.places is not None
+    assert made.places.shape == made.codes.shape
+    # the place of each code is that of the phone that it was chosen for
+    assert (phones[made.places] == made.codes // 2).float().mean() > 0.7
     return made.codes
 
 
@@ -113,6 +159,26 @@ def test_every_phone_is_said_once_and_in_order(trained: TextToSemantic) -> None:
 def test_a_seed_repeats_itself(trained: TextToSemantic) -> None:
     phones, _, _ = _spoken(7)
     assert torch.equal(_generate(trained, phones, 3), _generate(trained, phones, 3))
+
+
+def test_texts_spoken_together_are_spoken_as_each_alone(trained: TextToSemantic) -> None:
+    # given texts of several lengths, one of a single phone
+    texts = [_spoken(seed)[0][: 8 - seed % 4] for seed in range(300, 306)] + [torch.tensor([12])]
+    semantic = [SemanticText(phones, torch.zeros(SMALL.bert_channels, len(phones))) for phones in texts]
+    options = GenerationOptions(SamplingOptions(top_k=5, temperature=2.0), 120)
+    # when they are spoken together
+    generators: list[torch.Generator | None] = [torch.Generator().manual_seed(seed) for seed in range(7)]
+    steps: list[int] = []
+    together = trained.generate_batch(semantic, None, options, generators=generators, progress=steps.append)
+    # then each has the codes and places that it has alone with the same seed
+    for seed, (text, made) in enumerate(zip(semantic, together, strict=True)):
+        alone = trained.generate(text, None, options, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(made.codes, alone.codes)
+        assert made.places is not None
+        assert alone.places is not None
+        assert torch.equal(made.places, alone.places)
+        assert made.ended == alone.ended
+    assert steps == sorted(set(steps))
 
 
 def test_an_untrained_pointer_still_comes_to_an_end() -> None:

@@ -16,13 +16,13 @@ from torch import Tensor
 from GPT_SoVITS.families import Family
 from GPT_SoVITS.models.aligner import PhoneAligner
 from GPT_SoVITS.models.quantizer import Codebook
-from GPT_SoVITS.models.sovits import SovitsModel
+from GPT_SoVITS.models.sovits import FRAMES_PER_CODE, SovitsModel
 from GPT_SoVITS.models.text_encoder import SYMBOL_COUNTS
 from GPT_SoVITS.nano_base import SOVITS_FILE, load_nano_base
 from GPT_SoVITS.text.frontend import ids_of, phones_of
 from GPT_SoVITS.text.languages import language_of_list, mode_for_language
 from GPT_SoVITS.training.acoustic_trainer import AcousticItem
-from GPT_SoVITS.training.base.alignment import fit_aligner
+from GPT_SoVITS.training.base.alignment import Spoken, fit_aligner, refine_aligner
 from GPT_SoVITS.training.base.corpus import Utterance
 from GPT_SoVITS.training.base.extract import feature_path
 from GPT_SoVITS.training.base.recipe import BaseRecipe
@@ -85,7 +85,13 @@ def prepare(utterances: Sequence[Utterance], cache: Path, output: Path, family: 
     phones = {each.name: _phones(each, family) for each in known}
     if not (output / EMISSION).exists():
         aligner = PhoneAligner(SYMBOL_COUNTS[family.sovits.symbols], family.sovits.codebook_size)
-        fit_aligner(aligner, [phones[each.name] for each in training], [codes[each.name] for each in training])
+        spoken = Spoken(
+            [phones[each.name] for each in training],
+            [codes[each.name] for each in training],
+            [_content_frames(feature_path(cache, each)) for each in training],
+        )
+        fit_aligner(aligner, spoken.phones, spoken.codes)
+        refine_aligner(aligner, spoken, recipe.seed)
         np.save(output / EMISSION, aligner.emission.numpy().astype(np.float16))
     _write_frames(known, codes, cache, output)
     index = [
@@ -121,12 +127,17 @@ def _mapped(array: Half, start: int, length: int) -> Tensor:
     return torch.from_numpy(array[start : start + length]).movedim(0, -1)
 
 
+def _content_frames(path: Path) -> Tensor:
+    """Return the content frames of whole codes: float16 [2 N, C]."""
+    with np.load(path) as stored:
+        content = torch.from_numpy(stored["content"])
+    return content[:, : content.shape[1] // FRAMES_PER_CODE * FRAMES_PER_CODE].mT.contiguous()
+
+
 def _content_pairs(path: Path) -> NDArray[np.float32]:
     """Return the mean of every two content frames: float32 [N, C]."""
-    with np.load(path) as stored:
-        content = stored["content"].astype(np.float32)
-    pairs = content.shape[1] // 2
-    mean: NDArray[np.float32] = content[:, : 2 * pairs].reshape(content.shape[0], pairs, 2).mean(axis=2).T
+    frames = _content_frames(path).float()
+    mean: NDArray[np.float32] = frames.reshape(-1, FRAMES_PER_CODE, frames.shape[1]).mean(dim=1).numpy()
     return mean
 
 

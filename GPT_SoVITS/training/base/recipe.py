@@ -18,11 +18,18 @@ class BaseRecipe:
     """Principal directions that the codebook's centres are kept in."""
     sovits: Schedule = field(
         default_factory=lambda: Schedule(
-            learning_rate=1e-3, total_updates=11_000, warmup_updates=100, batch_codes=400, misheard_share=0.4
+            learning_rate=1e-3,
+            total_updates=11_000,
+            warmup_updates=100,
+            batch_codes=400,
+            misheard_share=0.4,
+            unheard_share=0.25,
         )
     )
     gpt: Schedule = field(
-        default_factory=lambda: Schedule(learning_rate=1e-3, total_updates=3000, warmup_updates=200, misheard_share=0.1)
+        default_factory=lambda: Schedule(
+            learning_rate=1e-3, total_updates=3000, warmup_updates=200, misheard_share=0.15
+        )
     )
     validation_items: int = 48
     """Utterances that the validation loss is taken over."""
