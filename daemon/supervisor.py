@@ -19,7 +19,7 @@ from daemon.settings import as_environment
 from daemon.sweep import sweep
 from daemon.tables import Character, Job, Origin, Status
 from daemon.world import World
-from pipeline.protocol import JobSpec
+from pipeline.protocol import NOT_PROCESSED, JobSpec
 from pipeline.steps import JobKind, steps_of
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class JobSupervisor(Lane):
                 return "deleted"
             match decision.action:
                 case Action.FINISH:
-                    queue.finish(session, row, verdict)
+                    queue.finish(session, row, _superseded(row, verdict) or verdict)
                     self._follow_up(session, row)
                 case _ if row.cancel_requested:
                     queue.finish(session, row, queue.Verdict(Status.CANCELLED))
@@ -142,6 +142,17 @@ class JobSupervisor(Lane):
             return
         if removed:
             logger.info("removed %d %s", removed, what)
+
+
+def _superseded(job: Job, verdict: queue.Verdict) -> queue.Verdict | None:
+    """Return the verdict on a training that began by itself, was interrupted, and whose recordings changed meanwhile.
+
+    That is no failure: the inbox has them processed, and the next training follows by itself.
+    """
+    if (job.kind, job.origin, verdict.code) != (JobKind.TRAIN, Origin.INBOX, NOT_PROCESSED):
+        return None
+    sentence = "recordings or settings changed while it was interrupted; training starts anew after the next processing"
+    return queue.Verdict(Status.CANCELLED, "superseded", sentence)
 
 
 def _because(decision: Decision) -> str:

@@ -18,6 +18,9 @@ from pipeline.steps import JobConfig, JobKind, StepName
 
 T = TypeVar("T")
 
+NOT_PROCESSED = "not_processed"
+"""Code of the error that ends a training whose audio is not processed."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:

@@ -12,7 +12,7 @@ from typing import Any
 from GPT_SoVITS.errors import EngineError
 from pipeline import plan
 from pipeline.context import Reporter, StepContext
-from pipeline.protocol import ArtifactRecord, JobSpec, Message, MessageType
+from pipeline.protocol import NOT_PROCESSED, ArtifactRecord, JobSpec, Message, MessageType
 from pipeline.steps import CHARACTER_ITEM, LIST_ITEM, VOICE_SETTINGS, JobKind, StepName, steps_of
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,12 @@ class NothingUsableError(EngineError):
     """No clip with a transcript is left."""
 
     code = "nothing_usable"
+
+
+class NotProcessedError(NothingUsableError):
+    """Training cannot start because recordings or settings changed since the audio was processed."""
+
+    code = NOT_PROCESSED
 
 
 def run_job(job: JobSpec, reporter: Reporter) -> None:
@@ -69,7 +75,7 @@ def _run_step(name: StepName, job: JobSpec, inputs: plan.Inputs, scratch: Path, 
     began = time.monotonic()
     planned = plan.plan_step(name, inputs)
     if planned.blocked:
-        raise NothingUsableError(f"{name} cannot start: an earlier step is not finished; process the audio first")
+        raise NotProcessedError(f"{name} cannot start: an earlier step is not finished; process the audio first")
     context = StepContext(Path(job.root), job.character, inputs, planned, scratch, reporter)
     context.check()
     work = plan.work_of(planned, inputs.config)

@@ -15,7 +15,16 @@ import time
 from pathlib import Path
 
 from pipeline.plan import Inputs, index, plan_step
-from pipeline.protocol import ArtifactRecord, JobSpec, Message, MessageType, OutputFile, decode_job, encode
+from pipeline.protocol import (
+    NOT_PROCESSED,
+    ArtifactRecord,
+    JobSpec,
+    Message,
+    MessageType,
+    OutputFile,
+    decode_job,
+    encode,
+)
 from pipeline.steps import JobKind, StepName, steps_of
 
 
@@ -74,6 +83,10 @@ def behave(behaviour: str, job: JobSpec, runs: Path) -> int:
     match behaviour:
         case "permanent":
             say(MessageType.ERROR, code="training_data", message="no clip is left to train on", kind="permanent")
+            return 10
+        case "not_processed":
+            sentence = "train_sovits cannot start: process the audio first"
+            say(MessageType.ERROR, code=NOT_PROCESSED, message=sentence, kind="permanent")
             return 10
         case "resource":
             say(MessageType.ERROR, code="disk_full", message="the disk is full; free some space", kind="resource")

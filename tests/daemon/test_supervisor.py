@@ -139,6 +139,18 @@ def test_a_permanent_error_fails_the_job_at_once_with_the_workers_sentence(bench
     assert len(bench.started()) == 1
 
 
+@pytest.mark.parametrize(("origin", "status"), [(Origin.INBOX, Status.CANCELLED), (Origin.API, Status.FAILED)])
+def test_a_training_that_new_recordings_overtook_fails_only_if_somebody_asked_for_it(
+    bench: Bench, origin: Origin, status: Status
+) -> None:
+    job_id = bench.enqueue(JobKind.TRAIN, origin)
+    assert bench.supervisor("not_processed").turn()
+    job = bench.job(job_id)
+    assert job.status == status
+    assert job.error is not None
+    assert ("starts anew after the next processing" in job.error) == (origin is Origin.INBOX)
+
+
 def test_a_lack_of_room_puts_the_job_back_for_later_without_counting(bench: Bench) -> None:
     job = bench.run("resource", retry_seconds=60)
     assert (job.status, job.attempt, job.error) == (Status.PENDING, 0, "the disk is full; free some space")
