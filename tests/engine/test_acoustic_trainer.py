@@ -25,7 +25,7 @@ def model() -> SovitsModel:
     model = SovitsModel(FAMILY.sovits, FAMILY.audio)
     model.quantizer.codebook.embed.normal_()
     model.quantizer.codebook.inited.fill_(1)
-    model.aligner.emission.normal_().log_softmax(dim=1)
+    model.aligner.emission.copy_(torch.randn_like(model.aligner.emission).log_softmax(dim=1))
     return model.eval()
 
 

@@ -47,7 +47,7 @@ def _empty(kind: str, name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("manifest", MODELS)
-def test_names_shapes_kinds_and_order_are_the_public_zeros(manifest: str) -> None:
+def test_names_shapes_kinds_and_order_are_the_public_ones(manifest: str) -> None:
     kind, name = MODELS[manifest]
     model, prefix = _empty(kind, name), "model." if kind == "gpt" else ""
     buffers = {name for name, _ in model.named_buffers()}
