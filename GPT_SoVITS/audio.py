@@ -29,6 +29,7 @@ __all__ = [
     "peak_dbfs",
     "probe",
     "read_wav",
+    "refuse_short",
     "resample",
     "to_int16",
     "write_wav",
@@ -42,6 +43,8 @@ Samples = npt.NDArray[np.float32]
 SOXR_QUALITY = "HQ"
 DAMAGED_SHARE = 0.1
 """A file of which more packets than this are undecodable is refused; single damaged packets are skipped."""
+SHORTEST_HEARD_S = 0.025
+"""What every encoder needs: one frame of those that hear most at a time."""
 MAX_WAV_BYTES = 0xFFFF_0000
 _FULL_SCALE = {"u8": 128.0, "s16": 32768.0, "s32": 2147483648.0, "flt": 1.0, "dbl": 1.0}
 
@@ -57,6 +60,13 @@ class Waveform:
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.rate_hz
+
+
+def refuse_short(samples: Samples, rate_hz: int) -> None:
+    """Raise AudioError for sound that is too short for the encoders to hear anything."""
+    if len(samples) < SHORTEST_HEARD_S * rate_hz:
+        least, given = (1000 * seconds for seconds in (SHORTEST_HEARD_S, len(samples) / rate_hz))
+        raise AudioError(f"the clip is too short to be heard: {given:.0f} ms, at least {least:.0f} are needed")
 
 
 def decode(path: Path, rate_hz: int | None = None, *, max_duration_s: float | None = None) -> Waveform:

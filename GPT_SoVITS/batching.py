@@ -1,4 +1,4 @@
-"""Which pieces of a text are generated together."""
+"""Which pieces of a text, or which clips, go through a network together."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ def pieces_together(
             size -= 1
         batches.append(order[start : start + size])
         start += size
+    return batches
+
+
+def packed(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Return batches of what is alike in length, as indices into `lengths`; the caller puts the results back in order.
+
+    Args:
+        lengths: length of each row before padding.
+        budget: the most that a batch holds once its rows are padded to the longest; a longer row goes alone.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        # Rows come in order of length: the newest one is what all are padded to.
+        if batches and (len(batches[-1]) + 1) * lengths[index] <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
     return batches
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from GPT_SoVITS.families import Family
 
 CONTENT_RATE_HZ = 16_000
 
-ContentEncoder = Callable[[NDArray[np.float32]], Tensor]
-"""Takes a waveform float32 [samples] at 16 kHz and returns features float32 [1, ssl_channels, frames] at 50 Hz."""
+ContentEncoder = Callable[[Sequence[NDArray[np.float32]]], list[Tensor]]
+"""Takes waveforms float32 [samples] at 16 kHz, of 25 ms and more, and returns the features of each, float32
+[1, ssl_channels, frames] at 50 Hz."""
 
 
 def content_encoder(family: Family, models_dir: str = "", device: str = "cpu") -> ContentEncoder:
@@ -39,8 +40,9 @@ def _whisper(models_dir: str) -> ContentEncoder:
 
     model = load_model(locate_model("", models_dir), "cpu", "int8")
 
-    def encode(samples_16k: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(content_features(samples_16k, model)).unsqueeze(0)
+    def encode(waves_16k: Sequence[NDArray[np.float32]]) -> list[Tensor]:
+        # Each at its own length: this encoder knows no mask.
+        return [torch.from_numpy(content_features(wave, model)).unsqueeze(0) for wave in waves_16k]
 
     return encode
 

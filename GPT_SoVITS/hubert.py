@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from GPT_SoVITS.audio import refuse_short
+from GPT_SoVITS.batching import packed
 from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix, without_values
-from GPT_SoVITS.errors import AudioError
 
-SHORTEST_SAMPLES = 400
-"""One frame: 25 ms at 16 kHz."""
+RATE_HZ = 16_000
+FRAMES_TOGETHER = 3000
+"""Frames of a batch with its padding: a minute of sound."""
 
 _RENAMED = {
     ".conv.weight_g": ".conv.parametrizations.weight.original0",
@@ -74,25 +76,41 @@ class HubertEncoder:
         """Width of the features."""
         return int(self._model.config.hidden_size)
 
-    def __call__(self, samples_16k: NDArray[np.float32]) -> Tensor:
-        """Return the last hidden state, float32 [1, channels, (samples - 400) // 320 + 1], on the CPU.
+    def __call__(self, waves_16k: Sequence[NDArray[np.float32]]) -> list[Tensor]:
+        """Return the last hidden state of each clip, float32 [1, channels, (samples - 400) // 320 + 1], on the CPU.
 
-        The wave goes in as it is: no normalisation, no mask.
+        Waves go in as they are: no normalisation. The convolutions, whose first norm runs over a whole clip, take each
+        alone; the transformer takes several under a mask. A clip's features depend on the others by rounding only.
 
         Args:
-            samples_16k: float32 [samples] at 16 kHz.
+            waves_16k: float32 [samples] each, at 16 kHz.
 
         Raises:
-            AudioError: it is shorter than one frame.
+            AudioError: one is shorter than one frame.
         """
-        if len(samples_16k) < SHORTEST_SAMPLES:
-            raise AudioError(
-                f"the clip is too short to be heard: {len(samples_16k) / 16:.0f} ms, at least 25 are needed"
-            )
-        wave = torch.from_numpy(np.ascontiguousarray(samples_16k, dtype=np.float32)).to(self.device)
         with torch.no_grad():
-            hidden: Tensor = self._model(wave.unsqueeze(0)).last_hidden_state
-        return hidden.mT.contiguous().cpu()
+            heard = [self._convolved(wave) for wave in waves_16k]
+            features: dict[int, Tensor] = {}
+            for batch in packed([len(rows) for rows in heard], FRAMES_TOGETHER):
+                features |= zip(batch, self._transformed([heard[index] for index in batch]), strict=True)
+        return [features[index].T.unsqueeze(0).contiguous().cpu() for index in range(len(heard))]
+
+    def _convolved(self, samples_16k: NDArray[np.float32]) -> Tensor:
+        """Samples → rows [frames, convolution channels]"""
+        refuse_short(samples_16k, RATE_HZ)
+        wave = torch.from_numpy(np.ascontiguousarray(samples_16k, dtype=np.float32)).to(self.device)
+        rows: Tensor = self._model.feature_extractor(wave.unsqueeze(0))[0].T
+        return rows
+
+    def _transformed(self, clips: Sequence[Tensor]) -> list[Tensor]:
+        """Rows of each clip [frames, convolution channels] → rows [frames, channels]"""
+        lengths = torch.tensor([len(rows) for rows in clips], device=self.device)
+        padded = nn.utils.rnn.pad_sequence(list(clips), batch_first=True)
+        valid = torch.arange(padded.shape[1], device=self.device) < lengths[:, None]
+        rows = self._model.encoder(
+            self._model.feature_projection(padded), attention_mask=None if bool(valid.all()) else valid
+        ).last_hidden_state
+        return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
 
 
 def _network(settings: Mapping[str, Any], source: Path) -> Any:

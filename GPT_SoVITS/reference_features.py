@@ -20,7 +20,7 @@ from GPT_SoVITS.least_recent import LeastRecentlyUsed
 from GPT_SoVITS.mel import spectrogram
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.resampling import sinc_resample
-from GPT_SoVITS.speaker import speaker_encoder
+from GPT_SoVITS.speaker import speaker_encoder, speaker_wave
 from GPT_SoVITS.text.languages import Mode
 
 SHORTEST_S = 3.0
@@ -95,7 +95,7 @@ class ReferenceReader:
         encode = content_encoder(self._family, self._models_dir, str(self._device))
         heard = np.pad(self._heard(_first_seconds(decode(path)), path), (0, PADDING_SAMPLES))
         with torch.inference_mode():
-            return self._sovits.extract_codes(encode(heard).to(self._device))[0, 0]
+            return self._sovits.extract_codes(encode([heard])[0].to(self._device))[0, 0]
 
     def _heard(self, wave: Waveform, path: Path) -> Samples:
         """Return what the content encoder hears, at 16 kHz: for nano the levels of its training, else the file's."""
@@ -119,7 +119,7 @@ class ReferenceReader:
         elif peak > 1:
             samples = samples / np.float32(min(LOUDEST_PEAK, peak))
         encoder = speaker_encoder(self._family, self._models_dir, str(self._device))
-        vectors = None if encoder is None else [encoder.embed(samples, rate_hz).to(self._device)]
+        vectors = None if encoder is None else [encoder.embed([speaker_wave(samples, rate_hz)])[0].to(self._device)]
         magnitudes = spectrogram(torch.from_numpy(samples).unsqueeze(0), self._family.audio).to(self._device)
         with torch.inference_mode():
             return Timbre(self._sovits.mean_style([magnitudes], vectors), _remarks(whole.duration_s))

@@ -5,6 +5,7 @@ One token stands for one character, so that rows and characters of the normalise
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +13,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from GPT_SoVITS.base_files import base_files, missing_model
+from GPT_SoVITS.batching import packed
 from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix, without_values
 from GPT_SoVITS.errors import CheckpointError
 from GPT_SoVITS.families import Family
 from GPT_SoVITS.vocabulary import FIRST_TOKEN, LAST_TOKEN, SPECIAL_TOKENS, read_vocabulary, token_id
 
+TOKENS_TOGETHER = 1024
+"""Tokens of a batch with its padding."""
+_NO_TOKEN = -1
 LAYERS_LEFT_OUT = 2
 """The features are the third hidden state from the end: the last two layers never run."""
 _SETTINGS = (
@@ -81,39 +87,58 @@ class TextEncoder:
         """Width of the features."""
         return int(self._model.config.hidden_size)
 
-    def encode(self, norm_text: str, word2ph: Sequence[int]) -> Tensor:
-        """Return the features of every phone, float32 [channels, sum(word2ph)], on the CPU.
+    def encode(self, texts: Sequence[tuple[str, Sequence[int]]]) -> list[Tensor]:
+        """Return the features of every phone of each text, float32 [channels, sum(word2ph)], on the CPU.
+
+        Texts are read together under a mask; the features of one depend on the others by rounding only.
 
         Args:
-            norm_text: normalised text; a character outside the vocabulary counts as unknown.
-            word2ph: number of phones of each character.
+            texts: normalised texts, each with the number of phones of every character; a character outside the
+                vocabulary counts as unknown.
 
         Raises:
             ValueError: there is not one count for each character.
         """
-        if len(word2ph) != len(norm_text):
-            raise ValueError(f"{len(norm_text)} characters came with {len(word2ph)} phone counts: {norm_text!r}")
-        if not norm_text:
-            return torch.zeros(self.channels, 0)
-        rows = self._character_rows([token_id(character, self._vocabulary) for character in norm_text])
-        return rows.repeat_interleave(torch.tensor(list(word2ph)), dim=0).T.contiguous()
+        for norm_text, word2ph in texts:
+            if len(word2ph) != len(norm_text):
+                raise ValueError(f"{len(norm_text)} characters came with {len(word2ph)} phone counts: {norm_text!r}")
+        rows = self._character_rows([norm_text for norm_text, _ in texts])
+        counts = [torch.tensor(list(word2ph), dtype=torch.int64) for _, word2ph in texts]
+        return [row.repeat_interleave(count, dim=0).T.contiguous() for row, count in zip(rows, counts, strict=True)]
 
-    def hidden_state(self, input_ids: Tensor) -> Tensor:
-        """Return the third hidden state from the end, [B, N, channels], of token ids int64 [B, N]."""
+    def hidden_state(self, input_ids: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the third hidden state from the end, [B, N, channels], of token ids int64 [B, N].
+
+        Args:
+            input_ids: token ids.
+            valid: bool [B, N], False where a row is padded; left out: nowhere.
+        """
+        mask = None if valid is None else valid.to(self.device)
         with torch.no_grad():
-            hidden: Tensor = self._model(input_ids=input_ids.to(self.device)).last_hidden_state
+            hidden: Tensor = self._model(input_ids=input_ids.to(self.device), attention_mask=mask).last_hidden_state
         return hidden.cpu()
 
-    def _character_rows(self, ids: Sequence[int]) -> Tensor:
-        """Return [len(ids), channels]; a text longer than the model has positions is encoded in equal windows."""
-        windows = -(-len(ids) // self._window)
-        borders = [len(ids) * index // windows for index in range(windows + 1)]
+    def _character_rows(self, texts: Sequence[str]) -> list[Tensor]:
+        """Return [characters, channels] of each text; one that is longer than the model is read in equal windows."""
+        windows = [(number, window) for number, text in enumerate(texts) for window in self._windows(text)]
+        rows: dict[int, Tensor] = {}
+        for batch in packed([len(window) for _, window in windows], TOKENS_TOGETHER):
+            ids = pad_sequence([windows[index][1] for index in batch], batch_first=True, padding_value=_NO_TOKEN)
+            valid = ids != _NO_TOKEN
+            state = self.hidden_state(ids.clamp(min=0), None if bool(valid.all()) else valid)
+            rows |= {index: state[row, 1 : len(windows[index][1]) - 1] for row, index in enumerate(batch)}
+        parts: list[list[Tensor]] = [[] for _ in texts]
+        for index, (number, _) in enumerate(windows):
+            parts[number].append(rows[index])
+        return [torch.cat(part) if part else torch.zeros(0, self.channels) for part in parts]
+
+    def _windows(self, text: str) -> list[Tensor]:
+        """Return the token ids of a text, a window each."""
+        ids = [token_id(character, self._vocabulary) for character in text]
+        count = -(-len(ids) // self._window)
+        borders = [len(ids) * index // count for index in range(count + 1)] if count else []
         first, last = self._vocabulary[FIRST_TOKEN], self._vocabulary[LAST_TOKEN]
-        parts = []
-        for start, end in zip(borders, borders[1:], strict=False):
-            tokens = torch.tensor([[first, *ids[start:end], last]], dtype=torch.int64)
-            parts.append(self.hidden_state(tokens)[0, 1:-1])
-        return torch.cat(parts)
+        return [torch.tensor([first, *ids[start:end], last]) for start, end in itertools.pairwise(borders)]
 
 
 def _network(settings: Mapping[str, Any], source: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,19 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
+from GPT_SoVITS.audio import refuse_short
 from GPT_SoVITS.base_files import base_files, missing_model
+from GPT_SoVITS.batching import packed
 from GPT_SoVITS.checkpoint_files import read_untrusted
 from GPT_SoVITS.checkpoint_versions import ZIP_MARK
 from GPT_SoVITS.encoder_folder import install_weights
-from GPT_SoVITS.errors import AudioError
 from GPT_SoVITS.families import Family
 from GPT_SoVITS.models.eres2net import MEL_BANDS, ERes2NetV2
 from GPT_SoVITS.resampling import sinc_resample
 
 RATE_HZ = 16_000
-SHORTEST_SAMPLES = 400
-"""One filterbank frame: 25 ms at 16 kHz."""
+FRAMES_TOGETHER = 3000
+"""Filterbank frames of a batch with its padding: half a minute of sound."""
 
 
 class SpeakerEncoder:
@@ -32,28 +35,52 @@ class SpeakerEncoder:
         self._network = network.eval().to(device)
         self.device = device
 
-    def embed(self, samples: NDArray[np.float32], rate_hz: int) -> Tensor:
-        """Return the speaker vector, float32 [1, 20480], on the CPU.
+    def embed(self, waves_16k: Sequence[NDArray[np.float32]]) -> list[Tensor]:
+        """Return the speaker vector of each clip, float32 [1, 20480], on the CPU.
+
+        Clips are heard together under a mask; a vector depends on the other clips by rounding only.
 
         Args:
-            samples: float32 [samples], mono, -1..1.
-            rate_hz: its rate; anything but 16 kHz is resampled with torchaudio.
+            waves_16k: float32 [samples] each, mono, -1..1, at 16 kHz; see `speaker_wave`.
 
         Raises:
-            AudioError: there is less than one frame of sound.
+            AudioError: one has less than one frame of sound.
         """
-        heard = sinc_resample(samples, rate_hz, RATE_HZ)
-        if len(heard) < SHORTEST_SAMPLES:
-            raise AudioError(f"the clip is too short to tell the speaker: {len(heard) / 16:.0f} ms, 25 are needed")
+        heard = [filterbank(wave) for wave in waves_16k]
+        vectors: dict[int, Tensor] = {}
+        for batch in packed([len(rows) for rows in heard], FRAMES_TOGETHER):
+            vectors |= zip(batch, self._vectors([heard[index] for index in batch]), strict=True)
+        return [vectors[index] for index in range(len(heard))]
+
+    def _vectors(self, clips: Sequence[Tensor]) -> Tensor:
+        """Filterbanks of each clip [frames, 80] → vectors [clips, 1, 20480]"""
+        lengths = torch.tensor([len(rows) for rows in clips], device=self.device)
+        padded = pad_sequence(list(clips), batch_first=True).to(self.device)
         with torch.no_grad():
-            vector: Tensor = self._network(filterbank(heard).unsqueeze(0).to(self.device))
-        return vector.cpu()
+            vectors: Tensor = self._network(padded, lengths)
+        return vectors.unsqueeze(1).cpu()
+
+
+def speaker_wave(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
+    """Return what the encoder hears of a waveform float32 [samples]: the same at 16 kHz, resampled as torchaudio does.
+
+    Raises:
+        AudioError: there is less than one frame of sound.
+    """
+    heard = sinc_resample(samples, rate_hz, RATE_HZ)
+    refuse_short(heard, RATE_HZ)
+    return heard
 
 
 def filterbank(samples_16k: NDArray[np.float32]) -> Tensor:
-    """Return Kaldi's log-mel filterbank, float32 [1 + (samples - 400) // 160, 80]; no dither, no mean normalisation."""
+    """Return Kaldi's log-mel filterbank, float32 [1 + (samples - 400) // 160, 80]; no dither, no mean normalisation.
+
+    Raises:
+        AudioError: there is less than one frame of sound.
+    """
     from torchaudio.compliance import kaldi
 
+    refuse_short(samples_16k, RATE_HZ)
     wave = torch.from_numpy(np.ascontiguousarray(samples_16k, dtype=np.float32)).unsqueeze(0)
     features: Tensor = kaldi.fbank(wave, num_mel_bins=MEL_BANDS, sample_frequency=RATE_HZ, dither=0.0)
     return features

@@ -94,18 +94,24 @@ class TextReader:
             encoder = text_encoder(self._family, self._models_dir, self._device)
         if encoder is None:
             return torch.zeros(self._family.gpt.bert_channels, sum(len(piece.ids) for piece in pieces))
-        return phone_features(pieces, encoder)
+        return phone_features([pieces], encoder)[0]
 
 
-def phone_features(pieces: Sequence[Phones], encoder: TextEncoder) -> Tensor:
-    """Return the features of all phones, float32 [channels, phones]; zero for what is not Chinese."""
-    columns = []
-    for piece in pieces:
-        if piece.language == Language.ZH and piece.word2ph is not None:
-            columns.append(encoder.encode(piece.norm_text, piece.word2ph))
-        else:
-            columns.append(torch.zeros(encoder.channels, len(piece.ids)))
-    return torch.cat(columns, dim=1)
+def phone_features(texts: Sequence[Sequence[Phones]], encoder: TextEncoder) -> list[Tensor]:
+    """Return the features of all phones of each text, float32 [channels, phones]; zero for what is not Chinese."""
+    encoded = iter(encoder.encode([read for pieces in texts for piece in pieces if (read := _to_encode(piece))]))
+
+    def features(piece: Phones) -> Tensor:
+        return next(encoded) if _to_encode(piece) else torch.zeros(encoder.channels, len(piece.ids))
+
+    return [torch.cat([features(piece) for piece in pieces], dim=1) for pieces in texts]
+
+
+def _to_encode(piece: Phones) -> tuple[str, tuple[int, ...]] | None:
+    """Return what the text encoder reads of a piece, None if it is not Chinese."""
+    if piece.language != Language.ZH or piece.word2ph is None:
+        return None
+    return piece.norm_text, piece.word2ph
 
 
 def _bytes(text: SpokenText) -> int:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks import decode as decoding
 from benchmarks._report import Row, publish
@@ -36,7 +37,7 @@ from GPT_SoVITS.models.eres2net import ERes2NetV2
 from GPT_SoVITS.models.sovits import SovitsModel
 from GPT_SoVITS.models.text_to_semantic import TextToSemantic
 from GPT_SoVITS.roberta import text_encoder
-from GPT_SoVITS.speaker import speaker_encoder
+from GPT_SoVITS.speaker import speaker_encoder, speaker_wave
 from GPT_SoVITS.training.acoustic_trainer import AcousticTrainee
 from GPT_SoVITS.training.direct_data import acoustic_items, ensure_alignment
 from GPT_SoVITS.training.gpt_data import GptItem
@@ -53,6 +54,7 @@ SENTENCE = "今天天气很好我们一起去公园散步吧好吗"
 """As many characters as are spoken in about CLIP_S."""
 PHONES = 60
 WARM_CLIPS = 5
+CLIPS_TOGETHER = 8
 DECODE_ROUNDS = 3
 
 Samples = NDArray[np.float32]
@@ -114,42 +116,51 @@ def feature_rows(chosen: Family, clips: Sequence[Samples], models_dir: str, devi
     """Measure the encoders and the quantiser of a family."""
     name = str(device)
     heard = content_wave(clips[0], 32_000)
-    rows = _pair(
-        f"{chosen.name}: content features",
-        timed(
-            lambda: content_encoder(chosen, models_dir, name)(heard),
-            lambda: content_encoder(chosen, models_dir, name)(heard),
-            WARM_CLIPS,
-            device,
-        ),
-    )
-    ssl = content_encoder(chosen, models_dir, name)(heard).to(device)
+
+    def content(count: int) -> list[Tensor]:
+        return content_encoder(chosen, models_dir, name)([heard] * count)
+
+    rows = _encoder_rows(f"{chosen.name}: content features", content, device)
+    ssl = content(1)[0].to(device)
     if chosen.text_encoder is not None:
-        rows += _pair(f"{chosen.name}: text features (zh)", _text_times(chosen, models_dir, device))
+        rows += _encoder_rows(f"{chosen.name}: text features (zh)", _text_encoding(chosen, models_dir, device), device)
     if chosen.uses_speaker_vector:
-        rows += _pair(f"{chosen.name}: speaker vector", _speaker_times(chosen, models_dir, clips[0], device))
+        embedding = _speaker_encoding(chosen, models_dir, clips[0], device)
+        rows += _encoder_rows(f"{chosen.name}: speaker vector", embedding, device)
     model = SovitsModel(chosen.sovits, chosen.audio).eval().to(device)
     model.quantizer.codebook.inited.fill_(1)
     codes = timed(lambda: model.extract_codes(ssl), lambda: model.extract_codes(ssl), WARM_CLIPS, device)
     return rows + _pair(f"{chosen.name}: codes", codes)
 
 
-def _text_times(chosen: Family, models_dir: str, device: torch.device) -> Times:
-    def encode() -> None:
+def _text_encoding(chosen: Family, models_dir: str, device: torch.device) -> Callable[[int], object]:
+    def encode(count: int) -> list[Tensor]:
         encoder = text_encoder(chosen, models_dir, str(device))
         assert encoder is not None
-        encoder.encode(SENTENCE, [2] * len(SENTENCE))
+        return encoder.encode([(SENTENCE, [2] * len(SENTENCE))] * count)
 
-    return timed(encode, encode, WARM_CLIPS, device)
+    return encode
 
 
-def _speaker_times(chosen: Family, models_dir: str, clip: Samples, device: torch.device) -> Times:
-    def embed() -> None:
+def _speaker_encoding(chosen: Family, models_dir: str, clip: Samples, device: torch.device) -> Callable[[int], object]:
+    def embed(count: int) -> list[Tensor]:
         encoder = speaker_encoder(chosen, models_dir, str(device))
         assert encoder is not None
-        encoder.embed(clip, 32_000)
+        return encoder.embed([speaker_wave(clip, 32_000)] * count)
 
-    return timed(embed, embed, WARM_CLIPS, device)
+    return embed
+
+
+def _encoder_rows(what: str, encode: Callable[[int], object], device: torch.device) -> list[Row]:
+    """Measure an encoder with one clip, and how many times as fast it is with several at once."""
+    alone = timed(lambda: encode(1), lambda: encode(1), WARM_CLIPS, device)
+    together = timed(lambda: encode(CLIPS_TOGETHER), lambda: encode(CLIPS_TOGETHER), 1, device).warm_s / CLIPS_TOGETHER
+    rows = _pair(what, alone)
+    together_rows = [
+        Row(f"{what}, {CLIPS_TOGETHER} together ÷ alone, clips a second", alone.warm_s / together, "times")
+    ]
+    _tell(together_rows)
+    return rows + together_rows
 
 
 def _pair(what: str, times: Times) -> list[Row]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from GPT_SoVITS.audio import decode, read_wav, write_wav
-from GPT_SoVITS.content import ContentEncoder, content_encoder, content_wave
+from GPT_SoVITS.audio import decode, read_wav, refuse_short, write_wav
+from GPT_SoVITS.content import CONTENT_RATE_HZ, content_encoder, content_wave
 from GPT_SoVITS.dataset import (
     CONTENT_FOLDER,
     WAVE_FOLDER,
@@ -22,8 +23,10 @@ from GPT_SoVITS.errors import AudioError
 from GPT_SoVITS.families import Family, family
 from pipeline.context import StepContext
 from pipeline.plan import Item
-from pipeline.shards import encoder_device, in_shards, stale_clips, stored_dtype
+from pipeline.shards import encoder_device, in_shards, stored_dtype
+from pipeline.together import make_together
 
+_WAVE = "clip.wav"
 _FULL_SCALE = np.float32(32_768)
 
 
@@ -34,35 +37,30 @@ def run(context: StepContext) -> None:
 
 def make(context: StepContext) -> None:
     """Make the stale clips in this process."""
-    clips = stale_clips(context)
     config = context.inputs.config
     chosen = family(config.family)
     encode = content_encoder(chosen, config.models_dir, encoder_device(config))
     source = context.root / ("denoised_audio" if config.enable_denoise else "sliced_audio")
-    for done, item in enumerate(clips):
-        context.progress(done, len(clips), item.name)
-        try:
-            _make(context, item, source / item.name, encode, chosen)
-        except AudioError as error:
-            context.drop(item, str(error))
-    context.progress(len(clips), len(clips))
-
-
-def _make(context: StepContext, item: Item, clip: Path, encode: ContentEncoder, chosen: Family) -> None:
-    rate_hz = chosen.audio.sample_rate_hz
     relative = context.experiment.relative_to(context.root)
-    with context.folder() as scratch:
-        wave, features = scratch / "clip.wav", scratch / "features.pt"
-        heard = _write_wave(wave, decode(clip, rate_hz).samples, chosen)
-        content = encode(heard)
+
+    def prepare(item: Item, folder: Path) -> NDArray[np.float32]:
+        samples = decode(source / item.name, chosen.audio.sample_rate_hz).samples
+        heard = _write_wave(folder / _WAVE, samples, chosen)
+        refuse_short(heard, CONTENT_RATE_HZ)
+        return heard
+
+    def publish(item: Item, _heard: NDArray[np.float32], content: Tensor, folder: Path) -> None:
         if not torch.isfinite(content).all():
             raise AudioError("the content encoder gave values that are no numbers; record the sentence again")
-        save_features(features, content.to(stored_dtype(context.inputs.config, content)))
+        features = folder / "features.pt"
+        save_features(features, content.to(stored_dtype(config, content)))
         files = {
-            f"{relative}/{WAVE_FOLDER}/{item.name}": wave,
+            f"{relative}/{WAVE_FOLDER}/{item.name}": folder / _WAVE,
             f"{relative}/{CONTENT_FOLDER}/{item.name}.pt": features,
         }
         context.publish(item, files, {"frames": int(content.shape[2])})
+
+    make_together(context, prepare, encode, publish)
 
 
 def _write_wave(path: Path, samples: NDArray[np.float32], chosen: Family) -> NDArray[np.float32]:

@@ -1,7 +1,6 @@
 """Dividing a feature step over the GPUs, or over processes on the CPU: item i belongs to shard i mod n.
 
-Clips go through the encoders one at a time: padding them into batches would change the features (see
-docs/decisions/0005-dividing-a-training.md). So more processes are what helps; each loads its own encoders.
+Each process loads its own encoders, and has several clips in them at once (see `together`).
 """
 
 from __future__ import annotations

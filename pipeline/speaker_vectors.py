@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
 from GPT_SoVITS.audio import read_wav
 from GPT_SoVITS.dataset import SPEAKER_FOLDER, WAVE_FOLDER, save_features
-from GPT_SoVITS.errors import AudioError
 from GPT_SoVITS.families import family
-from GPT_SoVITS.speaker import SpeakerEncoder, speaker_encoder
+from GPT_SoVITS.speaker import speaker_encoder, speaker_wave
 from pipeline.context import StepContext
 from pipeline.plan import Item
-from pipeline.shards import encoder_device, in_shards, stale_clips
+from pipeline.shards import encoder_device, in_shards
+from pipeline.together import make_together
 
 
 def run(context: StepContext) -> None:
@@ -22,24 +28,18 @@ def run(context: StepContext) -> None:
 
 def make(context: StepContext) -> None:
     """Make the stale clips in this process."""
-    clips = stale_clips(context)
     config = context.inputs.config
     encoder = speaker_encoder(family(config.family), config.models_dir, encoder_device(config))
     assert encoder is not None
-    for done, item in enumerate(clips):
-        context.progress(done, len(clips), item.name)
-        try:
-            _make(context, item, encoder)
-        except AudioError as error:
-            context.drop(item, str(error))
-    context.progress(len(clips), len(clips))
-
-
-def _make(context: StepContext, item: Item, encoder: SpeakerEncoder) -> None:
-    wave = read_wav(context.experiment / WAVE_FOLDER / item.name)
-    vector = encoder.embed(wave.samples, wave.rate_hz)
     relative = context.experiment.relative_to(context.root)
-    with context.folder() as scratch:
-        path = scratch / "vector.pt"
+
+    def prepare(item: Item, _folder: Path) -> NDArray[np.float32]:
+        wave = read_wav(context.experiment / WAVE_FOLDER / item.name)
+        return speaker_wave(wave.samples, wave.rate_hz)
+
+    def publish(item: Item, _wave: NDArray[np.float32], vector: Tensor, folder: Path) -> None:
+        path = folder / "vector.pt"
         save_features(path, vector)
         context.publish(item, {f"{relative}/{SPEAKER_FOLDER}/{item.name}.pt": path})
+
+    make_together(context, prepare, encoder.embed, publish)

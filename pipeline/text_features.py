@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor
 
 from GPT_SoVITS.dataset import TEXT_FEATURES_FOLDER, TEXT_FILE, TextLine, format_text_line, save_features, write_lines
-from GPT_SoVITS.errors import TextError, TrainingDataError
 from GPT_SoVITS.families import family
 from GPT_SoVITS.roberta import text_encoder
 from GPT_SoVITS.spoken_text import phone_features
@@ -19,10 +20,12 @@ from GPT_SoVITS.text.mandarin.polyphone_model import PolyphoneModel, polyphone_m
 from pipeline.context import StepContext
 from pipeline.listing import part_path, publish_list
 from pipeline.plan import Item
-from pipeline.shards import encoder_device, in_shards, stale_clips, stored_dtype
+from pipeline.shards import encoder_device, in_shards, stored_dtype
 from pipeline.steps import JobConfig
+from pipeline.together import make_together
 
 FOLDER = "2-name2text"
+_PART = "part.txt"
 
 
 def run(context: StepContext) -> None:
@@ -33,42 +36,38 @@ def run(context: StepContext) -> None:
 
 def make(context: StepContext) -> None:
     """Make the stale clips in this process."""
-    clips = stale_clips(context)
-    for done, item in enumerate(clips):
-        context.progress(done, len(clips), item.name)
-        try:
-            _make(context, item)
-        except (TextError, TrainingDataError) as error:
-            context.drop(item, str(error))
-    context.progress(len(clips), len(clips))
-
-
-def _make(context: StepContext, item: Item) -> None:
-    path = context.root / "transcripts" / "clips" / f"{item.name}.json"
-    transcript = json.loads(path.read_text(encoding="utf-8"))
-    symbols = family(context.inputs.config.family).sovits.symbols
+    config = context.inputs.config
     dictionary = dictionary_of(tuple(context.inputs.readings))
-    polyphones = polyphone_model(context.inputs.config.models_dir)
-    pieces = pieces_of(transcript["text"], transcript["language"], symbols, dictionary, polyphones)
-    line = text_line(item.name, pieces)
+    polyphones = polyphone_model(config.models_dir)
+    symbols = family(config.family).sovits.symbols
     relative = context.experiment.relative_to(context.root)
-    with context.folder() as scratch:
-        part, features = scratch / "part.txt", scratch / "bert.pt"
-        write_lines(part, [format_text_line(line)])
-        files = {f"{relative}/{part_path(FOLDER, item.name)}": part}
-        made = _features(pieces, context.inputs.config)
+
+    def prepare(item: Item, folder: Path) -> list[Phones]:
+        path = context.root / "transcripts" / "clips" / f"{item.name}.json"
+        transcript = json.loads(path.read_text(encoding="utf-8"))
+        pieces = pieces_of(transcript["text"], transcript["language"], symbols, dictionary, polyphones)
+        write_lines(folder / _PART, [format_text_line(text_line(item.name, pieces))])
+        return pieces
+
+    def publish(item: Item, pieces: list[Phones], made: Tensor | None, folder: Path) -> None:
+        files = {f"{relative}/{part_path(FOLDER, item.name)}": folder / _PART}
         if made is not None:
-            save_features(features, made.to(stored_dtype(context.inputs.config, made)))
+            features = folder / "bert.pt"
+            save_features(features, made.to(stored_dtype(config, made)))
             files[f"{relative}/{TEXT_FEATURES_FOLDER}/{item.name}.pt"] = features
-        context.publish(item, files, {"phones": len(line.phones)})
+        context.publish(item, files, {"phones": sum(len(piece.phones) for piece in pieces)})
+
+    make_together(context, prepare, lambda texts: _features(texts, config), publish)
 
 
-def _features(pieces: Sequence[Phones], config: JobConfig) -> Tensor | None:
-    """Return the features of all phones if there is Chinese among them and the family has a text encoder."""
-    if not any(piece.language == Language.ZH for piece in pieces):
-        return None
-    encoder = text_encoder(family(config.family), config.models_dir, encoder_device(config))
-    return None if encoder is None else phone_features(pieces, encoder)
+def _features(texts: Sequence[Sequence[Phones]], config: JobConfig) -> list[Tensor | None]:
+    """Return the features of all phones of each text with Chinese in it, if the family has a text encoder."""
+    chinese = [any(piece.language == Language.ZH for piece in text) for text in texts]
+    encoder = text_encoder(family(config.family), config.models_dir, encoder_device(config)) if any(chinese) else None
+    if encoder is None:
+        return [None] * len(texts)
+    made = iter(phone_features(list(itertools.compress(texts, chinese)), encoder))
+    return [next(made) if holds else None for holds in chinese]
 
 
 def pieces_of(

@@ -65,15 +65,32 @@ class Res2Block(nn.Module):
             self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
         self.fused = fused
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, channels, F, T] → [B, 4 · planes, F', T']"""
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """[B, channels, F, T] → [B, 4 · planes, F', T'] under a mask [B, 1, 1, T'] of the frames that come out"""
         groups = _clipped(self.bn1(self.conv1(x))).chunk(_SCALE, dim=1)
         made: list[Tensor] = []
         for index, (own, convolution, norm) in enumerate(zip(groups, self.convs, self.bns, strict=True)):
             if made:
                 own = self.fuse_models[index - 1](made[-1], own) if self.fused else made[-1] + own
-            made.append(_clipped(norm(convolution(own))))
+            made.append(_clipped(norm(convolution(own * mask))))
         return _clipped(self.bn3(self.conv3(torch.cat(made, dim=1))) + self.shortcut(x))
+
+
+class Stage(nn.ModuleList):
+    """Blocks one behind the other, of which the first may take every second place only."""
+
+    def __init__(self, channels: int, planes: int, blocks: int, stride: int, *, fused: bool) -> None:
+        out = planes * _EXPANSION
+        first = Res2Block(channels, planes, stride, fused=fused)
+        super().__init__([first, *(Res2Block(out, planes, 1, fused=fused) for _ in range(blocks - 1))])
+        self.stride = stride
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, channels, F, T] and its mask [B, 1, 1, T] → [B, 4 · planes, F', T'] and the mask of that"""
+        mask = mask[..., :: self.stride]
+        for block in self:
+            x = block(x, mask)
+        return x, mask
 
 
 class ERes2NetV2(nn.Module):
@@ -84,21 +101,25 @@ class ERes2NetV2(nn.Module):
         self.conv1 = nn.Conv2d(1, _STEM_CHANNELS, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(_STEM_CHANNELS)
         channels = _STEM_CHANNELS
-        stages: list[nn.Sequential] = []
+        stages: list[Stage] = []
         for number, (planes, blocks, stride) in enumerate(_STAGES):
-            members = []
-            for index in range(blocks):
-                members.append(Res2Block(channels, planes, stride if index == 0 else 1, fused=number >= 2))
-                channels = planes * _EXPANSION
-            stages.append(nn.Sequential(*members))
+            stages.append(Stage(channels, planes, blocks, stride, fused=number >= 2))
+            channels = planes * _EXPANSION
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.layer3_ds = nn.Conv2d(channels // 2, channels, 3, stride=2, padding=1, bias=False)
         self.fuse34 = AttentionalFusion(channels)
         self.seg_1 = nn.Linear(2 * EMBEDDING_CHANNELS, 192)
 
-    def forward(self, filterbank: Tensor) -> Tensor:
-        """Return embeddings [B, 20480] of log-mel filterbanks [B, T, 80]."""
+    def forward(self, filterbank: Tensor, lengths: Tensor) -> Tensor:
+        """Return embeddings [B, 20480] of log-mel filterbanks [B, T, 80], zero behind their lengths int64 [B].
+
+        Padding is never heard: what a convolution along time reads is zero there, as it is beyond the end of a clip.
+        """
+        mask = (torch.arange(filterbank.shape[1], device=filterbank.device) < lengths[:, None])[:, None, None].float()
         x = torch.relu(self.bn1(self.conv1(filterbank.mT.unsqueeze(1))))
-        third = self.layer3(self.layer2(self.layer1(x)))
-        fused: Tensor = self.fuse34(self.layer4(third), self.layer3_ds(third))
-        return fused.flatten(1, 2).mean(dim=-1)
+        x, mask = self.layer2(*self.layer1(x, mask))
+        third, third_mask = self.layer3(x, mask)
+        fourth, mask = self.layer4(third, third_mask)
+        fused: Tensor = self.fuse34(fourth, self.layer3_ds(third * third_mask))
+        mean: Tensor = (fused * mask).flatten(1, 2).sum(dim=-1) / mask.flatten(1, 2).sum(dim=-1)
+        return mean

@@ -21,7 +21,7 @@ from GPT_SoVITS.errors import AudioError, CheckpointError, ModelMissingError
 from GPT_SoVITS.families import family
 from GPT_SoVITS.models.eres2net import ERes2NetV2
 from GPT_SoVITS.roberta import TextEncoder, load_roberta, text_encoder
-from GPT_SoVITS.speaker import speaker_encoder
+from GPT_SoVITS.speaker import speaker_encoder, speaker_wave
 from tests.engine.encoder_folders import (
     HUBERT_SIZES,
     ROBERTA_SIZES,
@@ -46,7 +46,7 @@ def test_content_features_are_the_last_hidden_state_of_hubert(models_dir: Path) 
     from transformers import HubertConfig, HubertModel
 
     encode = content_encoder(small_family(), str(models_dir))
-    features = encode(WAVE)
+    (features,) = encode([WAVE])
     assert features.shape == (1, 32, (6_000 - 400) // 320 + 1) and features.dtype == torch.float32
 
     reference = HubertModel(HubertConfig(**HUBERT_SIZES)).eval()
@@ -73,14 +73,29 @@ def test_half_precision_pickled_files_with_present_names_are_read(
             name = name.replace(ours, theirs)
         weights[prefix + name] = tensor.half()
     write_folder(tmp_path / "chinese-hubert-base", HUBERT_SIZES, weights, pickled=True)
-    features = content_encoder(small_family(), str(tmp_path))(WAVE)
-    expected = content_encoder(small_family(), str(models_dir))(WAVE)
+    features = content_encoder(small_family(), str(tmp_path))([WAVE])[0]
+    expected = content_encoder(small_family(), str(models_dir))([WAVE])[0]
     assert (features - expected).abs().max() <= 0.02 * expected.std()
 
 
 def test_a_clip_shorter_than_a_frame_is_refused(models_dir: Path) -> None:
     with pytest.raises(AudioError, match="too short"):
-        content_encoder(small_family(), str(models_dir))(WAVE[:399])
+        content_encoder(small_family(), str(models_dir))([WAVE, WAVE[:399]])
+
+
+def test_clips_are_heard_together_as_each_alone(models_dir: Path) -> None:
+    encode = content_encoder(small_family(), str(models_dir))
+    clips = [WAVE, WAVE[:401], WAVE[1_000:4_000], WAVE[::-1].copy(), WAVE[:2_999]]
+
+    together = encode(clips)
+
+    assert [features.shape[2] for features in together] == [(len(clip) - 400) // 320 + 1 for clip in clips]
+    for clip, features in zip(clips, together, strict=True):
+        torch.testing.assert_close(features, encode([clip])[0], rtol=0, atol=1e-5)
+
+
+def test_no_clips_are_no_features(models_dir: Path) -> None:
+    assert content_encoder(small_family(), str(models_dir))([]) == []
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +120,7 @@ def test_text_features_are_the_third_hidden_state_from_the_end_repeated_for_each
     rows = states[-3][0, 1:-1]
     assert len(rows) == len(sentence)
 
-    features = text.encode(sentence, counts)
+    (features,) = text.encode([(sentence, counts)])
 
     expected = torch.stack([row for row, count in zip(rows, counts, strict=True) for _ in range(count)], dim=1)
     assert features.shape == (48, sum(counts)) and features.dtype == torch.float32
@@ -115,19 +130,30 @@ def test_text_features_are_the_third_hidden_state_from_the_end_repeated_for_each
 @settings(deadline=None, max_examples=30)
 @given(st.text(max_size=40))
 def test_every_character_has_its_row_however_long_or_strange_the_text(text: TextEncoder, sentence: str) -> None:
-    features = text.encode(sentence, [1] * len(sentence))
+    (features,) = text.encode([(sentence, [1] * len(sentence))])
     assert features.shape == (48, len(sentence)) and bool(features.isfinite().all())
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.text("今天气很好我们去龘a。", max_size=100), max_size=8))
+def test_texts_are_read_together_as_each_alone(text: TextEncoder, sentences: list[str]) -> None:
+    texts = [(sentence, [2] * len(sentence)) for sentence in sentences]
+    for own, features in zip(texts, text.encode(texts), strict=True):
+        torch.testing.assert_close(features, text.encode([own])[0], rtol=0, atol=1e-5)
+
+
 def test_a_character_outside_the_vocabulary_is_unknown(text: TextEncoder) -> None:
-    assert torch.equal(text.encode("我龘去", [1, 1, 1]), text.encode("我\U0001f600去", [1, 1, 1]))
-    assert torch.equal(text.encode("A", [1]), text.encode("a", [1]))
-    assert not torch.equal(text.encode("我", [1]), text.encode("去", [1]))
+    rare, face, capital, small, one, another = text.encode(
+        [(sentence, [1] * len(sentence)) for sentence in ("我龘去", "我\U0001f600去", "A", "a", "我", "去")]
+    )
+    assert torch.equal(rare, face)
+    assert torch.equal(capital, small)
+    assert not torch.equal(one, another)
 
 
 def test_counts_must_belong_to_the_text(text: TextEncoder) -> None:
     with pytest.raises(ValueError, match="3 characters came with 2"):
-        text.encode("我们去", [1, 2])
+        text.encode([("我", [1]), ("我们去", [1, 2])])
 
 
 def test_the_vocabulary_may_come_in_a_tokenizer_file(text: TextEncoder, models_dir: Path, tmp_path: Path) -> None:
@@ -135,7 +161,8 @@ def test_the_vocabulary_may_come_in_a_tokenizer_file(text: TextEncoder, models_d
     folder = write_folder(tmp_path / "roberta", ROBERTA_SIZES, weights, pickled=False)
     table = {"model": {"type": "WordPiece", "vocab": {token: number for number, token in enumerate(VOCABULARY)}}}
     (folder / "tokenizer.json").write_text(json.dumps(table), encoding="utf-8")
-    assert torch.equal(load_roberta(folder).encode("去公园", [1, 2, 1]), text.encode("去公园", [1, 2, 1]))
+    written = [("去公园", [1, 2, 1])]
+    assert torch.equal(load_roberta(folder).encode(written)[0], text.encode(written)[0])
 
 
 def test_nano_has_neither_text_nor_speaker_encoder() -> None:
@@ -258,10 +285,12 @@ def test_a_speaker_vector_comes_from_a_bare_state_file_and_any_rate(tmp_path: Pa
     torch.save({name: torch.full(shape, 0.01, dtype=torch.float16) for name, shape in shapes.items()}, path)
     encoder = speaker_encoder(family("v2Pro"), str(tmp_path))
     assert encoder is not None
-    vector = encoder.embed(WAVE, 32_000)
+    (vector,) = encoder.embed([speaker_wave(WAVE, 32_000)])
     assert vector.shape == (1, 20_480) and vector.dtype == torch.float32 and bool(vector.isfinite().all())
     with pytest.raises(AudioError, match="too short"):
-        encoder.embed(WAVE[:700], 32_000)
+        speaker_wave(WAVE[:700], 32_000)
+    with pytest.raises(AudioError, match="too short"):
+        encoder.embed([WAVE, WAVE[:399]])
 
 
 def test_a_speaker_file_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from GPT_SoVITS.models.eres2net import ERes2NetV2
 from GPT_SoVITS.reference_features import PADDING_SAMPLES, ReferenceReader
 from GPT_SoVITS.resampling import sinc_resample
 from GPT_SoVITS.roberta import text_encoder
-from GPT_SoVITS.speaker import speaker_encoder
+from GPT_SoVITS.speaker import speaker_encoder, speaker_wave
 from GPT_SoVITS.speech_guard import RateBounds
 from GPT_SoVITS.spoken_text import TextReader
 from GPT_SoVITS.text.frontend import phones_of
@@ -56,7 +56,7 @@ def test_the_prompt_is_heard_as_recorded_with_silence_behind_it(pro: Family, mod
     sovits = small_networks(pro).sovits.eval()
     codes = ReferenceReader(pro, sovits, models_dir, CPU).prompt(ONE)
     wave = decode(ONE, 16_000).samples
-    heard = content_encoder(pro, models_dir)(np.concatenate([wave, np.zeros(PADDING_SAMPLES, np.float32)]))
+    (heard,) = content_encoder(pro, models_dir)([np.concatenate([wave, np.zeros(PADDING_SAMPLES, np.float32)])])
     assert torch.equal(codes, sovits.extract_codes(heard)[0, 0])
     assert len(codes) == heard.shape[2] // 2
 
@@ -71,7 +71,7 @@ def test_each_reference_brings_its_own_speaker_vector(pro: Family, models_dir: s
         whole = decode(path)
         samples = sinc_resample(whole.samples, whole.rate_hz, 32_000)
         spectrograms.append(spectrogram(torch.from_numpy(samples)[None], pro.audio))
-        vectors.append(encoder.embed(samples, 32_000))
+        vectors += encoder.embed([speaker_wave(samples, 32_000)])
     with torch.no_grad():
         expected = sovits.mean_style(spectrograms, vectors)
         of_one = sovits.mean_style(spectrograms, [vectors[0]] * 2)
@@ -91,7 +91,7 @@ def test_chinese_has_text_features_and_the_rest_has_zeros(pro: Family, models_di
         columns = read.bert[:, start : start + len(piece.ids)]
         if piece.language == Language.ZH:
             assert piece.word2ph is not None
-            assert torch.equal(columns, encoder.encode(piece.norm_text, piece.word2ph))
+            assert torch.equal(columns, encoder.encode([(piece.norm_text, piece.word2ph)])[0])
         else:
             assert not columns.any()
         start += len(piece.ids)

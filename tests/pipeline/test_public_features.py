@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,9 @@ def context(tmp_path: Path, models_dir: Path) -> StepContext:
     return StepContext(root, "角色", Inputs(config, (), {}), plan, tmp_path / "scratch", Silent())
 
 
-def _run(context: StepContext, module: Any, step: StepName) -> Path:
-    """Make all clips with one of the steps and return the experiment folder."""
-    items = tuple(Item(step, name, "hash") for name in TEXTS)
+def _run(context: StepContext, module: Any, step: StepName, names: Iterable[str] = TEXTS) -> Path:
+    """Make clips with one of the steps and return the experiment folder."""
+    items = tuple(Item(step, name, "hash") for name in names)
     context.plan = StepPlan(STEP_BY_NAME[step], items, frozenset(), blocked=False)
     module.make(context)
     return context.experiment
@@ -145,6 +146,32 @@ def test_an_overdriven_clip_is_dropped_with_its_reason(context: StepContext) -> 
     assert dropped is not None
     assert "overdriven" in dropped
     assert not (context.experiment / "5-wav32k" / "en.wav").exists()
+
+
+@pytest.mark.parametrize("cut_to", [32_000, 300])
+def test_clips_beside_one_that_cannot_be_used_are_made_as_each_alone(context: StepContext, cut_to: int) -> None:
+    # given clips of different lengths, of which one is overdriven or too short to be heard
+    audio, speaker = StepName.EXTRACT_AUDIO_FEATURES, StepName.EXTRACT_SPEAKER_VECTORS
+    bad, *good = TEXTS
+    source = context.root / "sliced_audio"
+    soundfile.write(source / bad, np.full(cut_to, 2.5 if cut_to == 32_000 else 0.1), 32_000, subtype="FLOAT")
+    longer, _ = soundfile.read(source / good[0])
+    soundfile.write(source / good[0], np.tile(longer, 3)[:71_000], 32_000)
+
+    # when all are made together
+    experiment = _run(context, audio_features, audio)
+    _run(context, speaker_vectors, speaker, good)
+
+    # then that one is dropped, and the others are as if nothing had been beside them
+    assert context.inputs.artifacts[(audio, bad)].dropped
+    paths = [experiment / folder / f"{name}.pt" for name in good for folder in ("4-cnhubert", "7-sv_cn")]
+    together = [_load(path) for path in paths]
+    for name in good:
+        _run(context, audio_features, audio, [name])
+        _run(context, speaker_vectors, speaker, [name])
+    for path, features in zip(paths, together, strict=True):
+        torch.testing.assert_close(features, _load(path), rtol=0, atol=float(1e-4 * features.std()))
+    assert list(context.scratch.iterdir()) == []
 
 
 def test_features_of_another_shape_are_refused(tmp_path: Path) -> None:

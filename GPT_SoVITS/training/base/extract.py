@@ -59,7 +59,7 @@ def features(path: Path, family: Family, encode: ContentEncoder) -> dict[str, ND
     """
     rate_hz = family.audio.sample_rate_hz
     wave = training_mix(decode(path, rate_hz).samples)
-    content = encode(resample(wave, rate_hz, CONTENT_RATE_HZ))[0]
+    content = encode([resample(wave, rate_hz, CONTENT_RATE_HZ)])[0][0]
     mel = mel_spectrogram(torch.from_numpy(wave).unsqueeze(0), family.audio)[0]
     frames = analyse(wave)
     length = min(content.shape[1], mel.shape[1], frames.pitch_hz.shape[0] // 2)
