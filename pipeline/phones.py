@@ -1,6 +1,7 @@
 """`python -m pipeline.phones`: how texts are read. One JSON object a line in, one out; for the command `phones`.
 
-In: {text, language, symbols, readings, models_dir}. Out: {segments: [{language, text, phones, word2ph}]} or {error}.
+In: {text, language, symbols, readings, models_dir, as_public}.
+Out: {segments: [{language, text, phones, word2ph}]} or {error}.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     polyphones = polyphone_model(asked["models_dir"])
     try:
         pieces = phones_of(
-            asked["text"], asked["language"], symbols=asked["symbols"], dictionary=dictionary, polyphones=polyphones
+            asked["text"],
+            asked["language"],
+            symbols=asked["symbols"],
+            dictionary=dictionary,
+            polyphones=polyphones,
+            as_public=asked["as_public"],
         )
     except EngineError as error:
         return {"error": str(error)}

@@ -34,17 +34,20 @@ class CantoneseText:
     word2ph: tuple[int, ...]
 
 
-def cantonese_phones(text: str, *, own_readings: Mapping[str, str] | None = None) -> CantoneseText:
+def cantonese_phones(
+    text: str, *, own_readings: Mapping[str, str] | None = None, as_written: bool = False
+) -> CantoneseText:
     """Return the phones of `text` read as Cantonese.
 
     Args:
         text: any text; what is not Chinese, a number or a mark is left out, and so is a character without a reading.
         own_readings: word -> jyutping with tones, one syllable a character, for words to be read otherwise.
+        as_written: whether simplified characters are looked up as such, which costs some of them their readings.
     """
     kept: list[str] = []
     phones: list[str] = []
     word2ph: list[int] = []
-    for character, jyutping in _readings(_normalised(text), own_readings or {}):
+    for character, jyutping in _readings(_normalised(text), own_readings or {}, as_written):
         if character in KEPT:
             parts: tuple[str, ...] = (character,)
         elif jyutping and _HAN.match(character):
@@ -62,19 +65,15 @@ def _normalised(text: str) -> str:
     return text.replace("...", "…").replace("-", "").translate(_TO_MARKS)
 
 
-def _readings(text: str, own: Mapping[str, str]) -> list[tuple[str, str | None]]:
+def _readings(text: str, own: Mapping[str, str], as_written: bool) -> list[tuple[str, str | None]]:
     """Each character of `text` with its jyutping, None where it has none."""
-    found = _jyutping_of(text)
+    looked_up = _library().get_jyutping_list(text if as_written else _traditional(text))
+    found: list[tuple[str, str | None]] = [(c, jyutping) for c, (_, jyutping) in zip(text, looked_up, strict=True)]
     if own:
         for match in re.finditer("|".join(re.escape(word) for word in sorted(own, key=len, reverse=True)), text):
             syllables = own[match[0]].split()
             found[match.start() : match.end()] = list(zip(match[0], syllables, strict=True))
     return found
-
-
-def _jyutping_of(text: str) -> list[tuple[str, str | None]]:
-    readings: list[str | None] = [reading for _, reading in _library().get_jyutping_list(_traditional(text))]
-    return list(zip(text, readings, strict=True))
 
 
 def _traditional(text: str) -> str:

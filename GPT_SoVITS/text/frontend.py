@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from GPT_SoVITS.errors import TextError
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary
 from GPT_SoVITS.text.languages import Language, Mode, language_of_mode, mode_of
 from GPT_SoVITS.text.mandarin.readings import Polyphones
+from GPT_SoVITS.text.quirks import read_as_public
 from GPT_SoVITS.text.readers import READERS, Read
 from GPT_SoVITS.text.segmentation import Piece, joined, segments
 from GPT_SoVITS.text.symbols import COMMA, KOREAN_BLANK, KOREAN_STOP, MARKS, PAD, UNKNOWN, ids_of_phones
@@ -43,6 +44,7 @@ def phones_of(
     symbols: str = "v2",
     dictionary: Dictionary = EMPTY,
     polyphones: Polyphones | None = None,
+    as_public: bool = False,
 ) -> list[Phones]:
     """Return the pieces of `text` with their phones.
 
@@ -52,11 +54,14 @@ def phones_of(
         symbols: the table that numbers the phones, v1 or v2.
         dictionary: readings of the user, which win over all others.
         polyphones: a model that reads Mandarin characters in context, if there is one.
+        as_public: read as the public program does, with its faults (quirks.py); it knows no dictionary of the user.
 
     Raises:
         TextError: nothing in the text can be spoken, or the language is unknown or one that v1 voices do not speak.
     """
-    spoken = pieces_of(text, language, symbols=symbols, dictionary=dictionary, polyphones=polyphones)
+    spoken = pieces_of(
+        text, language, symbols=symbols, dictionary=dictionary, polyphones=polyphones, as_public=as_public
+    )
     if all(phone in _SILENT for piece in spoken for phone in piece.phones):
         raise TextError("the text holds nothing that can be spoken in this language; write at least one word")
     return spoken
@@ -69,6 +74,7 @@ def pieces_of(
     symbols: str = "v2",
     dictionary: Dictionary = EMPTY,
     polyphones: Polyphones | None = None,
+    as_public: bool = False,
 ) -> list[Phones]:
     """Return the pieces of `text` as `phones_of` does, but also of a text that is nothing but pauses.
 
@@ -79,10 +85,17 @@ def pieces_of(
     fixed = language_of_mode(mode)
     if symbols == "v1" and fixed in _ONLY_LATER:
         raise TextError(f"a v1 voice does not speak {_ONLY_LATER[fixed]}; use a voice of a later version")
+
+    def read(text: str, language: Language) -> Read:
+        if as_public:
+            return read_as_public(text, language, symbols, polyphones)
+        return READERS[language](text, symbols, dictionary, polyphones)
+
     cleaned = _clean(text)
-    spoken = _pieces(cleaned, mode, symbols, dictionary, polyphones)
+    divide = segments if as_public else _divided
+    spoken = [_phones_of_piece(piece, symbols, read) for piece in divide(cleaned, mode)]
     if sum(len(piece.ids) for piece in spoken) < _FEWEST_IDS:
-        spoken = _pieces("." + cleaned, mode, symbols, dictionary, polyphones)
+        spoken = [_phones_of_piece(piece, symbols, read) for piece in divide("." + cleaned, mode)]
     return spoken
 
 
@@ -102,15 +115,15 @@ def _clean(text: str) -> str:
     return re.sub(" {2,}", " ", unicodedata.normalize("NFC", kept))
 
 
-def _pieces(text: str, mode: Mode, symbols: str, dictionary: Dictionary, polyphones: Polyphones | None) -> list[Phones]:
+def _divided(text: str, mode: Mode) -> list[Piece]:
+    """Divide `text` by language, and leave every number with its unit."""
     if language_of_mode(mode) in {Language.ZH, Language.YUE}:
         from GPT_SoVITS.text.mandarin.normalise import latin_quantities_in_words
 
         if language_of_mode(mode) is Language.YUE:
             text = _BARE_DOLLAR.sub("HK$", text)
         text = latin_quantities_in_words(text)
-    divided = _with_units(segments(text, mode))
-    return [_phones_of_piece(piece, symbols, dictionary, polyphones) for piece in divided]
+    return _with_units(segments(text, mode))
 
 
 def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
@@ -131,11 +144,11 @@ def _with_units(pieces: Iterable[Piece]) -> list[Piece]:
     return joined(given)
 
 
-def _phones_of_piece(piece: Piece, symbols: str, dictionary: Dictionary, polyphones: Polyphones | None) -> Phones:
+def _phones_of_piece(piece: Piece, symbols: str, read: Callable[[str, Language], Read]) -> Phones:
     language = piece.language
     if language is None or (symbols == "v1" and language in _ONLY_LATER):
-        read = Read(" ", (COMMA,))
+        said = Read(" ", (COMMA,))
     else:
-        read = READERS[language](piece.text, symbols, dictionary, polyphones)
-    ids = ids_of_phones(read.phones, symbols)
-    return Phones(ids, read.phones, read.word2ph, read.norm_text, language or Language.EN)
+        said = read(piece.text, language)
+    ids = ids_of_phones(said.phones, symbols)
+    return Phones(ids, said.phones, said.word2ph, said.norm_text, language or Language.EN)

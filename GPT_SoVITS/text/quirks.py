@@ -1,7 +1,7 @@
 """Where this front-end reads differently from the public one on purpose, and what the public one makes of the text.
 
-A difference from a reference line is explained only if this front-end gives the very ids of the line once the fault
-is written into the text: so a fault excuses nothing beyond its own place.
+A fault is written into the text in its own place, and the text is then read as any other: so it changes nothing beyond
+its place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from dataclasses import dataclass
 
 from GPT_SoVITS.text.dictionary import EMPTY, Dictionary, Reading
 from GPT_SoVITS.text.languages import Language
-from GPT_SoVITS.text.mandarin.numbers import each_digit_called_out
+from GPT_SoVITS.text.mandarin.normalise import WEB_ADDRESS, simplified
+from GPT_SoVITS.text.mandarin.numbers import each_digit_called_out, quantity
+from GPT_SoVITS.text.mandarin.readings import Polyphones
+from GPT_SoVITS.text.readers import READERS, Read
+from GPT_SoVITS.text.segmentation import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +33,48 @@ class Misreading:
     made_of_it: str | Callable[[re.Match[str]], str] | None = None
     readings: tuple[Reading, ...] = ()
 
+    def occurs_in(self, text: str) -> bool:
+        """Return whether there is a place for the fault in `text`."""
+        return re.search(self.pattern, text, re.ASCII) is not None
+
     def applied(self, text: str) -> str:
-        """Return `text` with the fault written into it."""
-        return text if self.made_of_it is None else re.sub(self.pattern, self.made_of_it, text)
+        """Return `text` with the fault written into it wherever it occurs."""
+        return text if self.made_of_it is None else re.sub(self.pattern, self.made_of_it, text, flags=re.ASCII)
 
 
-_MARK_LOST = "the intended mapping of `; : ，` and curly quotes never fires; they are deleted"
+_SILENT = '"'
+"""A sign that English drops at the end: until then it keeps the rules off that would read its neighbours together."""
+
+_SIGNS = {"+": "plus", "-": "minus", "*": "times", "×": "times", "/": "divided by", "÷": "divided by", "=": "equals"}
+_GLUED = "(?:km|m|ft|L|tbsp|tsp|h|min|s|st|nd|rd|th)"
+"""What the public front-end reads behind the digits of a number."""
+
 
 _ENGLISH = (
-    Misreading(r"([A-Za-z][”》]?)[;；:：，]", "the mark is a pause", _MARK_LOST, r"\1"),
-    Misreading(r" - ", "a dash between words is not a subtraction", '"Wait - what" -> "Wait minus what"', " minus "),
-    Misreading(r"\b1990s", "a decade is no number of seconds", '1990s -> "seconds"', "nineteen ninety seconds"),
-    Misreading(r"\b80s", "a decade is no number of seconds", '1990s -> "seconds"', "eighty seconds"),
-    Misreading(r"[’‘]", "a curly apostrophe is an apostrophe", "so It’s -> Its", ""),
-    Misreading(r"[&@#*]", "an ampersand is read and, a number sign before a word hashtag", "", ""),
+    Misreading(
+        r"(?<!\d)[:：]|[:：](?!\d)|[;；，、…]",
+        "the mark is a pause",
+        "the intended mapping of `; : ，` and curly quotes never fires; they are deleted",
+        _SILENT,
+    ),
+    Misreading(
+        r"(?<=[A-Za-z\d]) ([-+*×/÷=]) (?=[A-Za-z\d])",
+        "a sign between words is no arithmetic",
+        '"Wait - what" -> "Wait minus what"',
+        lambda match: f" {_SIGNS[match[1]]} ",
+    ),
+    Misreading(r"(?<=\S) -(?=\d)", "a number below zero stands apart", "eats the blank", "negative "),
+    Misreading("[\n—–]", "a dash or a line end parts words", "", _SILENT),
+    Misreading(r"(?<=\d)km/h", "a unit is read whole", 'km/h -> "kilometersh"', " kilometersh"),
+    Misreading(r"\b(\d{1,3}0)s\b", "a decade is no number of seconds", '1990s -> "seconds"', r"\1 seconds"),
+    Misreading(r"(?<=:[0-5]\d)(?= ?[ap]\.m\.)", "half of the day is told once", "", _SILENT),
+    Misreading("[’‘]", "a curly apostrophe is an apostrophe", "so It’s -> Its", ""),
+    Misreading(
+        r"[&@#*+=~≈×÷€¥￥_|\\^<>()\[\]{}]",
+        "the sign is read, or parts words",
+        "",
+        _SILENT,
+    ),
     Misreading(
         "T-shirt",
         "the word is in the dictionary; that of the public front-end has it wrong",
@@ -50,52 +82,160 @@ _ENGLISH = (
         readings=(Reading("T-shirt", "en", "T IY1 S ER2 T"),),
     ),
     Misreading(
-        r"\b(?:Dr|Mr|Mrs)\. ",
-        "the title is Doctor, and the dot behind a title is no pause",
-        readings=(
-            Reading("Dr.", "en", "D R AY1 V ."),
-            Reading("Mr.", "en", "M IH1 S T ER0 ."),
-            Reading("Mrs.", "en", "M IH1 S IH0 Z ."),
-        ),
+        r"\b(Dr|Mr|Mrs|Ms|Prof|St|Ave|Blvd|Rd|approx|dept|govt)\.",
+        "the abbreviation is read in full, and its dot is no pause",
+        "",
+        rf"\1{_SILENT}.",
+    ),
+    Misreading(r"(?<=[a-z]{2})\.(?=[a-z]{2})", "the dots of an address are read", "", ""),
+    Misreading(r"\b(?!E\.G\.|I\.E\.)([A-Z])\.(?=[A-Z])", "the dots of an abbreviation are no pauses", "", r"\1. "),
+    Misreading("-(?=[A-Z])", "a word with a hyphen is one word", "", "- "),
+    Misreading(
+        r"(?<=\d)-0*(?=\d)",
+        "a hyphen between numbers is a range or divides a telephone number",
+        "",
+        f"{_SILENT}-",
+    ),
+    Misreading(rf"(?<=[A-Za-z])(?=\d)|(?<=\d)(?!{_GLUED}\b)(?=[A-Za-z])", "letters and digits are parted", "", _SILENT),
+    Misreading(r"(?:^| )'(?=[A-Za-z])", "a quotation mark is silent", "", "- "),
+    Misreading(r"(?<=[A-Za-z])'(?![A-Za-z])", "a quotation mark is silent", "", "-"),
+)
+
+_IN_ADDRESS = {"s": "秒", "m": "米", "/": "每", "=": "等于", ".": ".", "?": "?"}
+_OPERATORS = {"+": "加", "-": "减", "×": "乘", "÷": "除", "=": "等于"}
+_OPERATOR = "[-+×÷=]"
+_CLOCK = r"(\d{1,2}):([0-5]\d)(?::([0-5]\d))?"
+
+
+def _address(match: re.Match[str]) -> str:
+    return "".join(_IN_ADDRESS.get(c, c if c.isdigit() else "") for c in match[0])
+
+
+def _clock(hour: str, minute: str, second: str | None) -> str:
+    said = f"{quantity(hour)}点" + ("半" if minute == "30" else _part_of_clock(minute, "分"))
+    return said + _part_of_clock(second or "00", "秒")
+
+
+def _part_of_clock(number: str, name: str) -> str:
+    if number == "00":
+        return ""
+    return ("零" if number.startswith("0") else "") + quantity(number) + name
+
+
+def _clock_range(match: re.Match[str]) -> str:
+    hour, minute, second, until, last_minute, last_second = match.groups()
+    if minute == "30" and last_minute != "00":
+        last_minute = "30"
+    return f"{_clock(hour, minute, second)}至{_clock(until, last_minute, last_second)}"
+
+
+def _bare_number(digits: str) -> str:
+    """A number that nothing is counted with: from three digits on it is called out."""
+    return quantity(digits) if len(digits) < 3 else each_digit_called_out(digits)
+
+
+def _arithmetic(match: re.Match[str]) -> str:
+    if match["date"]:
+        return match[0]
+    return _OPERATORS.get(match[0]) or _bare_number(match[0])
+
+
+_NUMBERS = (
+    Misreading(WEB_ADDRESS.pattern, "an address holds no units", "an e-mail address yields 秒 and 米", _address),
+    Misreading(r"(?<=\d),(?=\d)", "a comma within a number is no pause", "1,000 was already cut at the comma", "，"),
+    Misreading(r"[$＄]", "a sum of money is read with its currency", "", "。"),
+    Misreading(
+        rf"(?<![\d:]){_CLOCK}[-~]{_CLOCK}(?![\d:])",
+        "the second time of a range has minutes of its own",
+        "the second minute reads 半 unless it is 00",
+        _clock_range,
     ),
     Misreading(
-        "Wi-Fi",
-        "a word with a hyphen is one word",
-        readings=(Reading("Wi-Fi", "en", "D AH1 B AH0 L Y UW0 AY1 - F AY1"),),
+        rf"(?<![\d:]){_CLOCK}(?![\d:])",
+        "a duration is no time of day, and two o'clock is 两点",
+        "Durations such as 1:02:36 read as clock times",
+        lambda match: _clock(match[1], match[2], match[3]),
+    ),
+    Misreading(r"(?<=\d)min", "a unit of Latin letters is read whole", "10min -> 十米", "米"),
+    Misreading(r"(?<=\d)mm", "a unit of Latin letters is read whole", "mm -> 米米", "米米"),
+    Misreading(r"(?<=\d)km/h", "a unit of Latin letters is read whole", "km/h -> 千米每", "千米每"),
+    Misreading(
+        rf"(?P<date>(?<!\d)\d{{4}}-\d\d-\d\d(?!\d))|(?<=\d){_OPERATOR}(?=\d)"
+        rf"|(?<![\d:.])\d{{1,20}}(?={_OPERATOR}\d)|(?<=\d{_OPERATOR})\d{{1,20}}(?![\d.:/%])",
+        "a hyphen between two numbers is a range or divides a telephone number, not a subtraction",
+        "this eats every hyphen",
+        _arithmetic,
     ),
     Misreading(
-        r"D\.C\.",
-        "the dots of an abbreviation are no pauses",
-        readings=(Reading("D.C.", "en", "D IY1 . S IY1 ."),),
+        r"(?<![\d.])(\d{1,20})\.(\d{7,8})(?![\d.])",
+        "digits behind the point are no telephone number",
+        "7-8 decimals count as a phone number",
+        lambda match: f"{_bare_number(match[1])}.{each_digit_called_out(match[2])}",
+    ),
+    Misreading(
+        r"(?<![\d.])\d{7,8}(?![\d.])",
+        "a large number is no telephone number",
+        "",
+        lambda match: each_digit_called_out(match[0]),
+    ),
+    Misreading(
+        r"(?<![\d.])(\d\d?)~(\d\d?)(?![\d.])",
+        "two of something are 两",
+        "",
+        lambda match: f"{quantity(match[1])}到{quantity(match[2])}",
+    ),
+    Misreading(
+        r"(?<![\d.])-(\d{1,20})(\.\d{1,20})(?![\d.°℃度%]|摄氏)",
+        "minus a decimal is below zero, with its point",
+        "-25.6 -> 负二十五零点六",
+        lambda match: f"负{quantity(match[1])}{quantity('0' + match[2])}",
+    ),
+    Misreading(
+        "[\u3007\u3400-\u4dbf\u9fa6-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]",
+        "a character of everyday speech is not left out",
+        "so 㗎 𨋢 disappear",
+        "",
     ),
 )
+"""Faults of Mandarin that Cantonese has as well."""
+
 _MANDARIN = (
+    *_NUMBERS,
+    Misreading(r"￥(?=\d)", "a sum of money is read with its currency", "", "￥，"),
     Misreading("麼", "the character has one simplified form and is said me", "麼->麽", "馍"),
     Misreading("榜", "an ordinary character is no rare one", "the ordinary character 榜 becomes 搒 (read bang4)", "棒"),
-    Misreading(r"test@example\.com", "an address holds no units", "an e-mail address yields 秒 and 米", "秒米.米"),
+)
+
+_SIMPLIFIED = {"乾": "乾", "麼": "麽", "榜": "搒", "鍾": "锺", "餘": "馀"}
+"""Where the public front-end simplifies a character in a way of its own."""
+_COMMON_HAN = "[\u4e00-\u9fa5]"
+
+
+def _simplified(match: re.Match[str]) -> str:
+    """A character in the form that the public front-end gives it, which is always a common one."""
+    character = match[0]
+    written = _SIMPLIFIED.get(character) or simplified(character)
+    return written if re.fullmatch(_COMMON_HAN, written) else character
+
+
+_CANTONESE = (
+    *_NUMBERS,
     Misreading(
-        r"(\d+)-(\d+)-(\d+)",
-        "a hyphen between the digits of a telephone number is no subtraction",
-        "phone and 400 numbers get 减",
-        lambda match: "减".join(each_digit_called_out(digits) for digits in match.groups()),
+        _COMMON_HAN,
+        "characters are read as they are written",
+        "simplified input costs some readings (長 -> 长)",
+        _simplified,
     ),
 )
-_CANTONESE = (
-    *_MANDARIN[-1:],
-    Misreading("[㗎𨋢]", "a character of everyday speech is not left out", "so 㗎 𨋢 disappear", ""),
-)
-SIMPLIFIED = Misreading(
-    ".", "characters are read as they are written", "simplified input costs some readings (長 -> 长)"
-)
-"""Cantonese only: every character is simplified before it is read."""
-
-_LEFT = "乾"
-"""A traditional character that the public front-end does not simplify."""
 
 MISREADINGS: dict[Language, tuple[Misreading, ...]] = {
     Language.EN: _ENGLISH,
     Language.ZH: _MANDARIN,
     Language.YUE: _CANTONESE,
+}
+_WORDS = {
+    language: Dictionary([reading for fault in faults for reading in fault.readings])
+    for language, faults in MISREADINGS.items()
 }
 
 _LIKELY: dict[Language, dict[str, str]] = {
@@ -123,47 +263,39 @@ _LIKELY: dict[Language, dict[str, str]] = {
 }
 """What probably makes a text differ that depends on a guess besides, so that it cannot be shown."""
 
-Says = Callable[[str, Dictionary], bool]
-"""Whether this front-end gives the ids of the reference line for a text and a dictionary."""
 
-
-def explanation_of(text: str, languages: Iterable[Language], says: Says) -> tuple[Misreading, ...]:
-    """Return the faults that alone make up the difference from the reference line of `text`; none if they do not.
+def read_as_public(text: str, language: Language, symbols: str, polyphones: Polyphones | None = None) -> Read:
+    """Return how the public front-end reads a text of one language, with its faults.
 
     Args:
-        text: the text of the line.
-        languages: those that it is read in.
-        says: tells whether a text, read with a dictionary, comes out as the reference line.
+        text: the text.
+        language: its language.
+        symbols: the version of the table that the phones are for.
+        polyphones: a model that reads Mandarin characters in context, if there is one.
     """
-    spoken = tuple(languages)
-    found = [fault for language in spoken for fault in MISREADINGS.get(language, ()) if re.search(fault.pattern, text)]
-    for faults in (*((fault,) for fault in found), tuple(found)):
-        misread, readings = text, [reading for fault in faults for reading in fault.readings]
-        for fault in faults:
-            misread = fault.applied(misread)
-        if faults and says(misread, Dictionary(readings) if readings else EMPTY):
-            return faults
-        if Language.YUE in spoken and says(*_simplified(misread)):
-            return (*faults, SIMPLIFIED)
-    return ()
+    for fault in MISREADINGS.get(language, ()):
+        text = fault.applied(text)
+    if language is Language.YUE:
+        from GPT_SoVITS.text.cantonese import cantonese_phones
+
+        read = cantonese_phones(text, as_written=True)
+        return Read(read.norm_text, read.phones, read.word2ph)
+    return READERS[language](text, symbols, _WORDS.get(language, EMPTY), polyphones)
+
+
+def faults_in(pieces: Iterable[Piece]) -> tuple[Misreading, ...]:
+    """Return the faults that have a place in these pieces, each once."""
+    found = [
+        fault
+        for piece in pieces
+        if piece.language
+        for fault in MISREADINGS.get(piece.language, ())
+        if fault.occurs_in(piece.text)
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def likely_reason(text: str, languages: Iterable[Language]) -> str:
     """Return what probably makes `text` differ, empty where nothing is known."""
     hints = [hint for language in languages for hint in _LIKELY.get(language, {}).items()]
     return next((reason for pattern, reason in hints if re.search(pattern, text)), "")
-
-
-def _simplified(text: str) -> tuple[str, Dictionary]:
-    """`text` in simplified characters and the readings that the library has for these very characters."""
-    import ToJyutping
-
-    from GPT_SoVITS.text.cantonese import cantonese_phones
-    from GPT_SoVITS.text.mandarin.normalise import simplified
-
-    written = "".join(c if c in _LEFT else s for c, s in zip(text, simplified(text), strict=True))
-    readings = []
-    for run in re.findall("[\u4e00-\u9fa5]+", cantonese_phones(written).norm_text):
-        syllables = [syllable or "" for _, syllable in ToJyutping.get_jyutping_list(run)]
-        readings.append(Reading(run, Language.YUE, " ".join(syllables)))
-    return written, Dictionary(readings)

@@ -26,29 +26,53 @@ FAILED = 1
 @click.option("--language", default="auto", show_default=True, help="A language or mode, such as zh, 中英混合 or auto.")
 @click.option("--character", help="Use this character's dictionary, too.")
 @click.option("--symbols", type=click.Choice(["v1", "v2"]), default="v2", show_default=True, help="The symbol table.")
+@click.option("--as-public", is_flag=True, help="Read as the public GPT-SoVITS program does, with its faults.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def phones(context: click.Context, text: str, language: str, character: str | None, symbols: str, as_json: bool) -> int:
+def phones(
+    context: click.Context,
+    text: str,
+    *,
+    language: str,
+    character: str | None,
+    symbols: str,
+    as_public: bool,
+    as_json: bool,
+) -> int:
     """Show how a text is read: its languages, what is said for numbers and signs, and the phones.
 
     Words in WORK_DIR/dictionary.tsv and WORK_DIR/characters/NAME/dictionary.tsv are read as written there, one a
     line: word, language (zh, en, ja, ko, yue) and reading (pinyin, ARPAbet, kana, Hangul, jyutping), parted by tabs.
+    The public program knows neither, so --as-public leaves them out.
     """
     from daemon import dictionaries
     from daemon.layout import Layout
     from daemon.names import character_name
 
+    if as_public and character is not None:
+        raise click.UsageError("--as-public uses no dictionary; leave out --character")
     settings = settings_of(context)
     layout = Layout.of(settings)
     if character is not None:
         character = character_name(character)
         if not layout.character(character).is_dir():
             leave(f"character {character!r} does not exist", FAILED)
-    dictionary = dictionaries.load(layout, character)
-    for problem in dictionary.problems:
-        click.echo(f"note: {problem}; the line is not used", err=True)
-    models_dir = str(settings.paths.models_dir or "")
-    answer = _asked(text, language, symbols, dictionary.readings, models_dir)
+    readings: tuple[Reading, ...] = ()
+    if not as_public:
+        dictionary = dictionaries.load(layout, character)
+        readings = dictionary.readings
+        for problem in dictionary.problems:
+            click.echo(f"note: {problem}; the line is not used", err=True)
+    answer = _answer(
+        {
+            "text": text,
+            "language": language,
+            "symbols": symbols,
+            "readings": [dataclasses.asdict(reading) for reading in readings],
+            "models_dir": str(settings.paths.models_dir or ""),
+            "as_public": as_public,
+        }
+    )
     if "error" in answer:
         leave(answer["error"], FAILED)
     if as_json:
@@ -58,17 +82,10 @@ def phones(context: click.Context, text: str, language: str, character: str | No
     return 0
 
 
-def _asked(text: str, language: str, symbols: str, readings: tuple[Reading, ...], models_dir: str) -> dict[str, Any]:
+def _answer(asked: dict[str, object]) -> dict[str, Any]:
     """Ask a process that may load the text libraries."""
     from daemon.processes import module_command
 
-    asked = {
-        "text": text,
-        "language": language,
-        "symbols": symbols,
-        "readings": [dataclasses.asdict(reading) for reading in readings],
-        "models_dir": models_dir,
-    }
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     try:
         done = subprocess.run(

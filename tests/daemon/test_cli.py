@@ -256,6 +256,22 @@ def test_phones_shows_how_a_text_is_read_with_the_users_dictionary(installation:
     assert shown[0]["phones"] == ["ch", "ong2", "q", "ing4"]
 
 
+def test_phones_shows_what_the_public_program_would_read(installation: Installation) -> None:
+    own = installation.layout.dictionaries()[0]
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("怎麼\tzh\tzen3 me5\n", encoding="utf-8")
+    right = json.loads(installation.run("phones", "这怎麼走", "--json").output)
+    public = json.loads(installation.run("phones", "这怎麼走", "--as-public", "--json").output)
+    assert right[0]["phones"][4:6] == ["m", "e5"]
+    assert public[0]["phones"][4:6] == ["m", "o2"]
+
+
+def test_phones_as_the_public_program_takes_no_dictionary_of_a_character(installation: Installation) -> None:
+    answer = installation.run("phones", "你好", "--as-public", "--character", "爱丽丝")
+    assert answer.code == 2
+    assert "leave out --character" in answer.errors
+
+
 def test_phones_says_what_it_cannot_read(installation: Installation) -> None:
     silent = installation.run("phones", "...")
     assert silent.code == 1

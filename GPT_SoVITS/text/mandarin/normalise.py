@@ -20,7 +20,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _DELETED = re.compile(r"[\ud800-\udfff —《》【】{}()（）#&@“”_|\\\r\t]")
 _TO_MARKS = {**TO_KEPT, ord("~"): "…", ord("^"): ",", ord("￥"): ",", ord(";"): ",", ord(":"): ",", ord("\n"): None}
 _INTERJECTIONS = str.maketrans("嗯呣", "恩母")
-_WEB_ADDRESS = re.compile(
+WEB_ADDRESS = re.compile(
     r"(?:https?://|www\.)[!-~]+|(?<![A-Za-z0-9_.+-])[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}@[A-Za-z0-9.-]{1,250}[A-Za-z]"
 )
 _BETWEEN_LATIN = re.compile(r"(?<=[A-Za-z])[./](?=[A-Za-z])")
@@ -53,7 +53,7 @@ def spoken(text: str) -> str:
 
     The words are simplified characters; measure words are known in both scripts.
     """
-    text = _REPEATED.sub(r"\1\1", _WEB_ADDRESS.sub("", text.translate(_TO_HALF_WIDTH)))
+    text = _REPEATED.sub(r"\1\1", WEB_ADDRESS.sub("", text.translate(_TO_HALF_WIDTH)))
     for pattern, replacement in _BETWEEN_NUMBERS:
         text = pattern.sub(replacement, text)
     text = apply(NUMBER_RULES, _DELETED.sub("", text))
