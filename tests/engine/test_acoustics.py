@@ -10,6 +10,7 @@ import torch
 
 from GPT_SoVITS.acoustics import ENVELOPE_BANDS, FRAME_SAMPLES, NOISE_BANDS, RATE_HZ, Acoustics, analyse
 from GPT_SoVITS.audio import decode
+from GPT_SoVITS.models.harmonic_decoder import sharpened
 from GPT_SoVITS.models.harmonic_synthesis import synthesise
 from GPT_SoVITS.speaker_similarity import similarity, speaker_vector
 
@@ -66,3 +67,21 @@ def test_the_same_frames_give_the_same_samples_and_gradients_flow() -> None:
     made.square().mean().backward()
     assert envelope.grad is not None
     assert envelope.grad.abs().sum() > 0
+
+
+def test_fast_changes_of_an_envelope_are_deepened_and_its_level_stays() -> None:
+    # given a level that swings once in two seconds, and one that swings 25 times a second
+    seconds = torch.arange(400) / 100
+    level, slow, fast = -5.0, (torch.pi * seconds).sin(), (50 * torch.pi * seconds).sin()
+    flat = torch.ones(1, ENVELOPE_BANDS, 1)
+
+    made = [sharpened(level + flat * swing)[:, :, 20:-20] for swing in (torch.zeros(400), slow, fast)]
+
+    # then level and slow swing are as they were, and the fast one is half as deep again
+    torch.testing.assert_close(made[0], torch.full_like(made[0], level), atol=1e-3, rtol=0)
+    torch.testing.assert_close(made[1], (level + flat * slow)[:, :, 20:-20], atol=0.02, rtol=0)
+    assert 1.5 < ((made[2] - level).std() / fast.std()).item() < 1.7
+
+
+def test_an_envelope_of_a_single_frame_is_sharpened() -> None:
+    assert sharpened(torch.randn(2, ENVELOPE_BANDS, 1)).isfinite().all()
