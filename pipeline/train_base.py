@@ -16,7 +16,7 @@ from GPT_SoVITS.errors import EngineError
 from GPT_SoVITS.families import Family, family
 from GPT_SoVITS.training.base.corpus import read_corpus
 from GPT_SoVITS.training.base.export import export_base
-from GPT_SoVITS.training.base.extract import extract
+from GPT_SoVITS.training.base.extract import extract, extract_paces
 from GPT_SoVITS.training.base.prepare import INDEX, keep_tokens, load_prepared, prepare
 from GPT_SoVITS.training.base.recipe import BaseRecipe
 from GPT_SoVITS.training.base.train import BaseRun, Deadline, train_base_gpt, train_base_sovits
@@ -109,6 +109,7 @@ def _prepare(arguments: argparse.Namespace, chosen: Family, recipe: BaseRecipe) 
     if arguments.start is not None and not (output / "data").exists():
         keep_tokens(arguments.start, output / "data", chosen)
     extract(utterances, output / "cache", chosen, encode, progress)
+    extract_paces(utterances, output / "cache", encode, recipe, progress)
     prepare(utterances, output / "cache", output / "data", chosen, recipe)
 
 

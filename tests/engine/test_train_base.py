@@ -20,8 +20,8 @@ from GPT_SoVITS.families import FAMILIES, Family, FamilyName
 from GPT_SoVITS.inference import Reference, SpeakOptions, Voice
 from GPT_SoVITS.training.base.corpus import read_corpus
 from GPT_SoVITS.training.base.export import export_base
-from GPT_SoVITS.training.base.extract import extract, feature_path
-from GPT_SoVITS.training.base.prepare import keep_tokens, load_prepared, prepare
+from GPT_SoVITS.training.base.extract import extract, extract_paces, feature_path
+from GPT_SoVITS.training.base.prepare import Prepared, keep_tokens, load_prepared, prepare
 from GPT_SoVITS.training.base.recipe import BaseRecipe
 from GPT_SoVITS.training.base.train import BaseRun, Deadline, train_base_gpt, train_base_sovits
 from GPT_SoVITS.training.direct_trainer import Schedule
@@ -107,12 +107,14 @@ def test_a_base_is_made_continued_and_speaks(corpus: Path, tmp_path: Path, monke
     assert seen[-1] == len(utterances)
     before = feature_path(tmp_path / "cache", utterances[0]).stat().st_mtime_ns
     extract(utterances, tmp_path / "cache", family, _encode, lambda _done, _total: None)
+    extract_paces(utterances, tmp_path / "cache", _encode, RECIPE, lambda _done, _total: None)
     assert feature_path(tmp_path / "cache", utterances[0]).stat().st_mtime_ns == before
 
     # when it is prepared and both models are trained, twice for a moment
     prepare(utterances, tmp_path / "cache", tmp_path / "data", family, RECIPE)
     data = load_prepared(tmp_path / "data")
     assert (len(data.training), len(data.validation)) == (5, 1)
+    _expect_other_paces(data)
     run = BaseRun(data, family, RECIPE, choose_compute("cpu"))
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     for turn in (1, 2):
@@ -145,6 +147,16 @@ def test_a_base_is_made_continued_and_speaks(corpus: Path, tmp_path: Path, monke
     model = train_base_sovits(onward, tmp_path / "onward", Deadline(0.0))
     assert torch.equal(model.dec.level_mean, voice.sovits.dec.level_mean)
     assert _validation(tmp_path / "onward") == pytest.approx(_validation(tmp_path / "sovits"), abs=0.2)
+
+
+def _expect_other_paces(data: Prepared) -> None:
+    """Each recording to train on is there at two other paces, a twentieth to a sixth faster or slower."""
+    assert len({item.name for item in data.paced}) == 2 * len(data.training)
+    for number, item in enumerate(data.paced):
+        original = data.training[number // 2]
+        assert torch.equal(item.phones, original.phones)
+        pace = len(original.codes) / len(item.codes)
+        assert 0.84 < pace < 0.97 or 1.03 < pace < 1.19
 
 
 def _validation(folder: Path) -> float:

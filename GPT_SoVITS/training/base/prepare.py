@@ -24,7 +24,7 @@ from GPT_SoVITS.text.languages import language_of_list, mode_for_language
 from GPT_SoVITS.training.acoustic_trainer import AcousticItem
 from GPT_SoVITS.training.base.alignment import Spoken, fit_aligner, refine_aligner
 from GPT_SoVITS.training.base.corpus import Utterance
-from GPT_SoVITS.training.base.extract import feature_path
+from GPT_SoVITS.training.base.extract import feature_path, paced_path
 from GPT_SoVITS.training.base.recipe import BaseRecipe
 from GPT_SoVITS.training.codebook import ContentCodebook, codebook_of, fit_codebook, read_codebook, write_codebook
 from GPT_SoVITS.training.gpt_data import GptItem
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 CODEBOOK = "codebook.npz"
 CODES_PER_SECOND = 25
 INDEX = "index.json"
+PACED = "paced.json"
 EMISSION = "emission.npy"
 _FRAME_ARRAYS = {"mel": 2, "pitch_hz": 4, "voiced": 4, "envelope": 4, "noise": 4}
 """Frames a code of each array."""
@@ -46,6 +47,8 @@ class Prepared:
 
     training: tuple[AcousticItem, ...]
     validation: tuple[AcousticItem, ...]
+    paced: tuple[GptItem, ...]
+    """The clips to train on at other paces."""
     codebook: ContentCodebook
     emission: Tensor
 
@@ -94,6 +97,17 @@ def prepare(utterances: Sequence[Utterance], cache: Path, output: Path, family: 
         refine_aligner(aligner, spoken, recipe.seed)
         np.save(output / EMISSION, aligner.emission.numpy().astype(np.float16))
     _write_frames(known, codes, cache, output)
+    paced = [
+        {
+            "name": path.stem,
+            "phones": phones[each.name].tolist(),
+            "codes": quantise(_content_pairs(path)).tolist(),
+        }
+        for each in training
+        for turn in range(recipe.paces)
+        if (path := paced_path(cache, each, turn)).exists()
+    ]
+    (output / PACED).write_text(json.dumps(paced), encoding="utf-8")
     index = [
         {
             "name": each.name,
@@ -119,7 +133,22 @@ def load_prepared(output: Path) -> Prepared:
         target.append(AcousticItem(entry["name"], torch.tensor(entry["phones"]), codes, **parts))
         start += len(codes)
     emission = torch.from_numpy(np.load(output / EMISSION).astype(np.float32))
-    return Prepared(tuple(training), tuple(validation), read_codebook(output / CODEBOOK), emission)
+    return Prepared(tuple(training), tuple(validation), _paced(output), read_codebook(output / CODEBOOK), emission)
+
+
+def _paced(output: Path) -> tuple[GptItem, ...]:
+    if not (output / PACED).exists():
+        return ()  # prepared before there were other paces
+    entries = json.loads((output / PACED).read_text(encoding="utf-8"))
+    return tuple(
+        GptItem(
+            each["name"],
+            torch.tensor(each["phones"]),
+            torch.tensor(each["codes"]),
+            len(each["codes"]) / CODES_PER_SECOND,
+        )
+        for each in entries
+    )
 
 
 def _mapped(array: Half, start: int, length: int) -> Tensor:

@@ -31,6 +31,11 @@ class BaseRecipe:
             learning_rate=1e-3, total_updates=3000, warmup_updates=200, misheard_share=0.15
         )
     )
+    paces: int = 2
+    """Times that each recording is also heard at another pace, for the text-to-semantic model."""
+    slower: tuple[float, float] = (0.86, 0.95)
+    faster: tuple[float, float] = (1.05, 1.16)
+    """Between which speeds a pace is drawn, either slower or faster."""
     validation_items: int = 48
     """Utterances that the validation loss is taken over."""
     precision: str = "bfloat16"

@@ -140,7 +140,8 @@ def train_base_gpt(run: BaseRun, folder: Path, deadline: Deadline) -> TextToSema
     else:
         model.pointer.aligner.emission.copy_(data.emission)
     kept_out = _spread(data.validation, recipe.validation_items)
-    trainee = BaseGpt(model, gpt_items(data.training), gpt_items(kept_out), recipe.gpt, run.compute)
+    items = [*gpt_items(data.training), *data.paced]
+    trainee = BaseGpt(model, items, gpt_items(kept_out), recipe.gpt, run.compute)
     _train(trainee, folder, deadline)
     return model.eval()
 
