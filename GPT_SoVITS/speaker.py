@@ -24,16 +24,25 @@ from GPT_SoVITS.resampling import sinc_resample
 
 RATE_HZ = 16_000
 FRAMES_TOGETHER = 3000
-"""Filterbank frames of a batch with its padding: half a minute of sound."""
+"""Filterbank frames of a batch with its padding: half a minute of sound. On a CPU each clip goes alone: together they
+take 1.4 times as long (measured)."""
 
 
 class SpeakerEncoder:
     """A loaded ERes2NetV2 with the filterbank in front of it."""
 
-    def __init__(self, network: ERes2NetV2, device: torch.device) -> None:
-        """Take over a network that has its weights."""
+    def __init__(self, network: ERes2NetV2, device: torch.device, frames_together: int | None = None) -> None:
+        """Take over a network that has its weights.
+
+        Args:
+            network: goes to the device.
+            device: where to hear.
+            frames_together: see FRAMES_TOGETHER.
+        """
         self._network = network.eval().to(device)
         self.device = device
+        usual = 0 if device.type == "cpu" else FRAMES_TOGETHER
+        self._frames_together = usual if frames_together is None else frames_together
 
     def embed(self, waves_16k: Sequence[NDArray[np.float32]]) -> list[Tensor]:
         """Return the speaker vector of each clip, float32 [1, 20480], on the CPU.
@@ -48,7 +57,7 @@ class SpeakerEncoder:
         """
         heard = [filterbank(wave) for wave in waves_16k]
         vectors: dict[int, Tensor] = {}
-        for batch in packed([len(rows) for rows in heard], FRAMES_TOGETHER):
+        for batch in packed([len(rows) for rows in heard], self._frames_together):
             vectors |= zip(batch, self._vectors([heard[index] for index in batch]), strict=True)
         return [vectors[index] for index in range(len(heard))]
 
