@@ -10,10 +10,11 @@ from typing import TypeVar
 from GPT_SoVITS.errors import AudioError, TextError, TrainingDataError
 from pipeline.context import StepContext
 from pipeline.plan import Item
-from pipeline.shards import stale_clips
+from pipeline.shards import encoder_device, stale_clips
 
-CLIPS_TOGETHER = 16
-"""Clips that are prepared before an encoder hears them; it divides them further by their lengths."""
+CLIPS_TOGETHER, CLIPS_TOGETHER_ON_CPU = 16, 4
+"""Clips that are prepared before an encoder hears them; it divides them further by their lengths. A CPU takes seconds
+for each, and a cancelled job stops between two groups."""
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
@@ -47,10 +48,11 @@ def make_together(
         OSError: files cannot be read or written.
     """
     clips = stale_clips(context)
-    for start in range(0, len(clips), CLIPS_TOGETHER):
+    together = CLIPS_TOGETHER_ON_CPU if encoder_device(context.inputs.config) == "cpu" else CLIPS_TOGETHER
+    for start in range(0, len(clips), together):
         with context.folder() as scratch:
             ready: list[tuple[Item, Path, Prepared]] = []
-            for item in clips[start : start + CLIPS_TOGETHER]:
+            for item in clips[start : start + together]:
                 context.check()
                 own = scratch / str(len(ready))
                 own.mkdir(exist_ok=True)
