@@ -52,10 +52,10 @@ def make_together(
     for start in range(0, len(clips), together):
         with context.folder() as scratch:
             ready: list[tuple[Item, Path, Prepared]] = []
-            for item in clips[start : start + together]:
+            for number, item in enumerate(clips[start : start + together]):
                 context.check()
-                own = scratch / str(len(ready))
-                own.mkdir(exist_ok=True)
+                own = scratch / str(number)
+                own.mkdir()
                 with _dropping(context, item):
                     ready.append((item, own, prepare(item, own)))
             made = encode([prepared for _, _, prepared in ready])

@@ -25,7 +25,8 @@ from GPT_SoVITS.text.symbols import symbols
 
 MODES = list(Mode)
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, categories=None), max_size=60) | st.text(
-    alphabet="你好一不儿３0123456789.,:-/%~年月日℃$￥^ aAzZ'’あアんー々・한글밥ㅋ嘅哋㗎\u200f\ud800😀\n。！？…km²",
+    alphabet="你好一不儿麼榜隻３0123456789.,:;-/%~=×@&#年月日℃$￥^ "
+    "aAzZsmDr'’あアんー々・한글밥ㅋ嘅哋㗎\u200f\ud800😀\n。！？…km²",
     max_size=60,
 )
 ODD_TEXTS = ["", " ", "\ud800", "\u202e\u200f", "\x00\x07", "😀🎉", "...", "。！？", "ﷺ", "𠮷", "々", "・", "~" * 50]
@@ -167,11 +168,13 @@ def test_training_lists_name_their_languages_in_any_case(name: str, language: st
     assert language_of_list(name) == language
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(text=ANY_TEXT, mode=st.sampled_from(MODES), version=st.sampled_from(["v1", "v2"]))
-def test_any_text_gives_ids_inside_the_table_or_is_refused_with_a_sentence(text: str, mode: str, version: str) -> None:
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=ANY_TEXT, mode=st.sampled_from(MODES), version=st.sampled_from(["v1", "v2"]), as_public=st.booleans())
+def test_any_text_gives_ids_inside_the_table_or_is_refused_with_a_sentence(
+    text: str, mode: str, version: str, *, as_public: bool
+) -> None:
     try:
-        spoken = phones_of(text, mode, symbols=version)
+        spoken = phones_of(text, mode, symbols=version, as_public=as_public)
     except TextError as refusal:
         assert str(refusal)
         return
