@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from torch import Tensor
 
 LEAST_EVENNESS = 0.75
 
@@ -49,6 +51,16 @@ def packed(lengths: Sequence[int], budget: int) -> list[list[int]]:
         else:
             batches.append([index])
     return batches
+
+
+def encoded_together(
+    rows: Sequence[Tensor], budget: int, encode: Callable[[Sequence[Tensor]], Iterable[Tensor]]
+) -> list[Tensor]:
+    """Return what `encode` makes of each of the rows [length, ...], given to it in batches that `packed` makes."""
+    made: dict[int, Tensor] = {}
+    for batch in packed([len(row) for row in rows], budget):
+        made |= zip(batch, encode([rows[index] for index in batch]), strict=True)
+    return [made[index] for index in range(len(rows))]
 
 
 def _is_even(ordered: Sequence[int], evenness: float) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from GPT_SoVITS.audio import refuse_short
-from GPT_SoVITS.batching import packed
+from GPT_SoVITS.batching import encoded_together
 from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix, without_values
 
 RATE_HZ = 16_000
@@ -90,10 +90,8 @@ class HubertEncoder:
         """
         with torch.no_grad():
             heard = [self._convolved(wave) for wave in waves_16k]
-            features: dict[int, Tensor] = {}
-            for batch in packed([len(rows) for rows in heard], FRAMES_TOGETHER):
-                features |= zip(batch, self._transformed([heard[index] for index in batch]), strict=True)
-        return [features[index].T.unsqueeze(0).contiguous().cpu() for index in range(len(heard))]
+            features = encoded_together(heard, FRAMES_TOGETHER, self._transformed)
+        return [rows.T.unsqueeze(0).contiguous().cpu() for rows in features]
 
     def _convolved(self, samples_16k: NDArray[np.float32]) -> Tensor:
         """Samples → rows [frames, convolution channels]"""

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from GPT_SoVITS.base_files import base_files, missing_model
-from GPT_SoVITS.batching import packed
+from GPT_SoVITS.batching import encoded_together
 from GPT_SoVITS.encoder_folder import install_weights, read_settings, read_weights, without_prefix, without_values
 from GPT_SoVITS.errors import CheckpointError
 from GPT_SoVITS.families import Family
@@ -120,17 +120,16 @@ class TextEncoder:
 
     def _character_rows(self, texts: Sequence[str]) -> list[Tensor]:
         """Return [characters, channels] of each text; one that is longer than the model is read in equal windows."""
-        windows = [(number, window) for number, text in enumerate(texts) for window in self._windows(text)]
-        rows: dict[int, Tensor] = {}
-        for batch in packed([len(window) for _, window in windows], TOKENS_TOGETHER):
-            ids = pad_sequence([windows[index][1] for index in batch], batch_first=True, padding_value=_NO_TOKEN)
-            valid = ids != _NO_TOKEN
-            state = self.hidden_state(ids.clamp(min=0), None if bool(valid.all()) else valid)
-            rows |= {index: state[row, 1 : len(windows[index][1]) - 1] for row, index in enumerate(batch)}
-        parts: list[list[Tensor]] = [[] for _ in texts]
-        for index, (number, _) in enumerate(windows):
-            parts[number].append(rows[index])
-        return [torch.cat(part) if part else torch.zeros(0, self.channels) for part in parts]
+        windows = [self._windows(text) for text in texts]
+        rows = iter(encoded_together([*itertools.chain(*windows)], TOKENS_TOGETHER, self._window_rows))
+        return [torch.cat([torch.zeros(0, self.channels), *itertools.islice(rows, len(own))]) for own in windows]
+
+    def _window_rows(self, windows: Sequence[Tensor]) -> list[Tensor]:
+        """Return the rows of the characters of each window of token ids, without its first and last token."""
+        ids = pad_sequence(list(windows), batch_first=True, padding_value=_NO_TOKEN)
+        valid = ids != _NO_TOKEN
+        states = self.hidden_state(ids.clamp(min=0), None if bool(valid.all()) else valid)
+        return [state[1 : len(window) - 1] for state, window in zip(states, windows, strict=True)]
 
     def _windows(self, text: str) -> list[Tensor]:
         """Return the token ids of a text, a window each."""

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from GPT_SoVITS.audio import refuse_short
 from GPT_SoVITS.base_files import base_files, missing_model
-from GPT_SoVITS.batching import packed
+from GPT_SoVITS.batching import encoded_together
 from GPT_SoVITS.checkpoint_files import read_untrusted
 from GPT_SoVITS.checkpoint_versions import ZIP_MARK
 from GPT_SoVITS.encoder_folder import install_weights
@@ -55,11 +55,7 @@ class SpeakerEncoder:
         Raises:
             AudioError: one has less than one frame of sound.
         """
-        heard = [filterbank(wave) for wave in waves_16k]
-        vectors: dict[int, Tensor] = {}
-        for batch in packed([len(rows) for rows in heard], self._frames_together):
-            vectors |= zip(batch, self._vectors([heard[index] for index in batch]), strict=True)
-        return [vectors[index] for index in range(len(heard))]
+        return encoded_together([filterbank(wave) for wave in waves_16k], self._frames_together, self._vectors)
 
     def _vectors(self, clips: Sequence[Tensor]) -> Tensor:
         """Filterbanks of each clip [frames, 80] → vectors [clips, 1, 20480]"""
